@@ -1,0 +1,25 @@
+"""What the platform asks: whether to restart this process, and whether to send it traffic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, abort
+
+
+def blueprint_for(draining_file: Path | None) -> Blueprint:
+    """/livez and /readyz; the latter fails from the moment that DRAINING_FILE exists."""
+    blueprint = Blueprint("probes", __name__)
+
+    @blueprint.get("/livez")
+    def livez() -> tuple[str, dict[str, str]]:
+        # Looks at nothing else: a restart would not mend a dependency.
+        return "ok\n", {"Content-Type": "text/plain"}
+
+    @blueprint.get("/readyz")
+    def readyz() -> tuple[str, dict[str, str]]:
+        if draining_file and draining_file.exists():
+            abort(503, "This pod is draining and takes no new traffic.")
+        return "ok\n", {"Content-Type": "text/plain"}
+
+    return blueprint
