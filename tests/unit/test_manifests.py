@@ -1,0 +1,229 @@
+"""What the Kubernetes sources promise, read as they are written: an overlay's value, else the base's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+OVERLAYS = ("local", "staging", "production")
+Object = dict[str, Any]
+
+
+def objects(file: Path) -> list[Object]:
+    return [thing for thing in yaml.safe_load_all(file.read_text(encoding="utf-8")) if thing]
+
+
+def patches(overlay: str) -> list[Object]:
+    folder = ROOT / "k8s" / "overlays" / overlay
+    listed = objects(folder / "kustomization.yaml")[0]["patches"]
+    return [objects(folder / p["path"])[0] if "path" in p else yaml.safe_load(p["patch"]) for p in listed]
+
+
+def merged(base: Any, patch: Any) -> Any:
+    """Merge as kustomize does what these overlays use: mappings by key, lists of named things by name."""
+    if isinstance(base, dict) and isinstance(patch, dict):
+        both = base | {key: merged(base.get(key), value) for key, value in patch.items()}
+        return {key: value for key, value in both.items() if value is not None}
+    named = (
+        isinstance(base, list)
+        and isinstance(patch, list)
+        and all("name" in x for x in patch if isinstance(x, dict))
+    )
+    if named and patch and isinstance(patch[0], dict):
+        both = {x["name"]: x for x in base}
+        return list({**both, **{x["name"]: merged(both.get(x["name"]), x) for x in patch}}.values())
+    return patch
+
+
+BASE = {
+    (x["kind"], x["metadata"]["name"]): x
+    for file in sorted((ROOT / "k8s/base").glob("*.yaml"))
+    for x in objects(file)
+    if "metadata" in x
+}
+
+
+def deployment(overlay: str) -> Object:
+    result = BASE["Deployment", "app"]
+    for patch in patches(overlay):
+        if patch["kind"] == "Deployment":
+            result = merged(result, patch)
+    return result
+
+
+def container(overlay: str) -> Object:
+    (only,) = deployment(overlay)["spec"]["template"]["spec"]["containers"]
+    return dict(only)
+
+
+def environment(overlay: str) -> dict[str, str]:
+    return {item["name"]: item.get("value", "") for item in container(overlay)["env"]}
+
+
+def gunicorn(name: str) -> int:
+    found = re.search(
+        rf"^{name} = (\d+)", (ROOT / "application/gunicorn.conf.py").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert found
+    return int(found[1])
+
+
+def pre_stop(overlay: str) -> int:
+    shell, option, line = container(overlay)["lifecycle"]["preStop"]["exec"]["command"]
+    found = re.fullmatch(r"touch (\S+)/draining && sleep (\d+)", line)
+    assert (shell, option) == ("/bin/sh", "-c")
+    assert found
+    assert found[1] == environment(overlay)["APP_RUN_DIR"]
+    return int(found[2])
+
+
+def test_every_file_of_the_base_is_applied() -> None:
+    listed = objects(ROOT / "k8s/base/kustomization.yaml")[0]["resources"]
+    assert sorted([*listed, "kustomization.yaml"]) == sorted(
+        file.name for file in (ROOT / "k8s/base").iterdir()
+    )
+
+
+def test_the_namespace_refuses_pods_that_are_not_restricted() -> None:
+    labels = BASE["Namespace", "shop"]["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_pod_is_given_the_time_that_draining_and_running_requests_take(overlay: str) -> None:
+    grace = deployment(overlay)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace >= pre_stop(overlay) + gunicorn("graceful_timeout") + 5
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_pod_drains_for_longer_than_it_takes_to_be_found_unready(overlay: str) -> None:
+    probe = container(overlay)["readinessProbe"]
+    assert (
+        pre_stop(overlay) > probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"] - 1
+    )
+
+
+def test_in_production_a_pod_drains_for_as_long_as_the_balancer_needs() -> None:
+    assert pre_stop("staging") == pre_stop("production") >= 25
+
+
+def test_idle_connections_outlive_the_balancers_timeout() -> None:
+    assert gunicorn("keepalive") > 60
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_rollout_never_lowers_capacity(overlay: str) -> None:
+    strategy = deployment(overlay)["spec"]["strategy"]
+    assert strategy["type"] == "RollingUpdate"
+    assert strategy["rollingUpdate"]["maxUnavailable"] == 0
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_three_replicas_at_least_by_one_owner(overlay: str) -> None:
+    deleted = any(
+        p["kind"] == "HorizontalPodAutoscaler" and p.get("$patch") == "delete" for p in patches(overlay)
+    )
+    fixed = objects(ROOT / "k8s/overlays" / overlay / "kustomization.yaml")[0].get("replicas", [])
+    assert "replicas" not in deployment(overlay)["spec"]
+    assert bool(fixed) is deleted
+    assert (
+        fixed[0]["count"] if fixed else BASE["HorizontalPodAutoscaler", "app"]["spec"]["minReplicas"]
+    ) >= 3
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_readiness_and_liveness_ask_different_pages(overlay: str) -> None:
+    only = container(overlay)
+    assert only["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert only["livenessProbe"]["httpGet"]["path"] == "/livez"
+    assert all(only[probe]["httpGet"]["port"] == "http" for probe in ("readinessProbe", "livenessProbe"))
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_pod_can_do_nothing_but_serve(overlay: str) -> None:
+    pod, only = deployment(overlay)["spec"]["template"]["spec"], container(overlay)
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["serviceAccountName"] == "app"
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["runAsGroup"] == 10001
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert only["securityContext"]["allowPrivilegeEscalation"] is False
+    assert only["securityContext"]["readOnlyRootFilesystem"] is True
+    assert only["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+    assert all(
+        volume.keys() == {"name", "emptyDir"} and volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"]
+    )
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_requests_and_limits_are_set(overlay: str) -> None:
+    resources = container(overlay)["resources"]
+    assert (
+        {"cpu", "memory", "ephemeral-storage"} == resources["requests"].keys() == resources["limits"].keys()
+    )
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_replicas_may_share_the_only_node(overlay: str) -> None:
+    pod = deployment(overlay)["spec"]["template"]["spec"]
+    assert all(rule["whenUnsatisfiable"] == "ScheduleAnyway" for rule in pod["topologySpreadConstraints"])
+    assert pod["affinity"]["podAntiAffinity"].keys() == {"preferredDuringSchedulingIgnoredDuringExecution"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_application_accepts_its_settings(overlay: str) -> None:
+    from application.settings import Settings
+
+    settings = Settings.read(environment(overlay))
+    assert settings.proxy_hops == 1
+    assert settings.trusted_hosts
+    assert settings.draining_file == Path("/tmp/draining")
+
+
+def test_the_services_name_adds_no_variables_that_look_like_settings() -> None:
+    assert BASE["Deployment", "app"]["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize("overlay", ["staging", "production"])
+def test_the_host_served_is_the_domain_that_terraform_makes(overlay: str) -> None:
+    variables = (ROOT / f"terraform/environments/{overlay}.tfvars").read_text(encoding="utf-8")
+    assert re.findall(r'^domain_name\s*=\s*"([^"]+)"', variables, re.MULTILINE) == [
+        environment(overlay)["APP_TRUSTED_HOSTS"]
+    ]
+
+
+def test_service_policy_budget_and_autoscaler_find_the_pods() -> None:
+    pods = BASE["Deployment", "app"]["spec"]["template"]["metadata"]["labels"]
+    assert BASE["Service", "app"]["spec"]["selector"] == pods
+    assert BASE["PodDisruptionBudget", "app"]["spec"]["selector"]["matchLabels"] == pods
+    assert BASE["NetworkPolicy", "app"]["spec"]["podSelector"]["matchLabels"] == pods
+    assert BASE["HorizontalPodAutoscaler", "app"]["spec"]["scaleTargetRef"]["name"] == "app"
+
+
+def test_the_service_is_reached_through_any_node_on_one_port() -> None:
+    spec = BASE["Service", "app"]["spec"]
+    assert (spec["type"], spec["externalTrafficPolicy"], spec["ports"][0]["nodePort"]) == (
+        "NodePort",
+        "Cluster",
+        30080,
+    )
+
+
+def test_traffic_is_denied_unless_a_policy_allows_it() -> None:
+    assert BASE["NetworkPolicy", "default-deny"]["spec"] == {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+    }
+    egress = BASE["NetworkPolicy", "app"]["spec"]["egress"]
+    assert {port["port"] for rule in egress for port in rule["ports"]} == {53}
+
+
+def test_a_broken_pod_does_not_keep_a_node_from_being_drained() -> None:
+    spec = BASE["PodDisruptionBudget", "app"]["spec"]
+    assert (spec["maxUnavailable"], spec["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
