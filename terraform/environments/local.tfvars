@@ -1,0 +1,17 @@
+# The environment on this machine. It differs from production by size and names alone. What longshore.toml gives
+# (project, environment, ports) stands there and not here: a value in this file would win over it.
+allowed_account_ids = ["123456789012"]
+
+domain_name = "shop.localhost"
+
+single_nat_gateway   = true
+api_allowed_cidrs    = ["127.0.0.0/8"]
+admin_principal_arns = ["arn:aws:iam::123456789012:user/operator"]
+
+node_min_size     = 1
+node_desired_size = 1
+node_max_size     = 3
+
+gitlab_project_path = "example/shop"
+log_retention_days  = 7
+deletion_protection = false
