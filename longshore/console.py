@@ -1,0 +1,159 @@
+"""What a person reads while a command runs: a line per step, a live view of what is running, one failure, one summary."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from longshore.errors import Failure
+
+HEARTBEAT = (
+    10.0  # seconds between plain progress lines: short enough that a silent job is never taken for a dead one
+)
+GREEN, RED, YELLOW, DIM, BOLD, RESET = "\033[32m", "\033[31m", "\033[33m", "\033[2m", "\033[1m", "\033[0m"
+
+
+@dataclass
+class _Running:
+    title: str
+    since: float
+    text: str = ""
+    done: int | None = None
+    total: int | None = None
+    said: float = field(default_factory=time.monotonic)
+    first: tuple[float, int] | None = (
+        None  # when counting began, and at which count: for the time that remains
+    )
+
+
+class Console:
+    """Writes to a terminal with colour and a live view, elsewhere plain lines; data for programs goes to standard output alone."""
+
+    def __init__(
+        self, environ: Mapping[str, str], *, ci: bool, as_json: bool = False, stream: TextIO | None = None
+    ) -> None:
+        self.stream = stream or (sys.stderr if as_json else sys.stdout)
+        terminal = self.stream.isatty() and environ.get("TERM") != "dumb"
+        self.live = terminal and not ci
+        self.colour = self.live and not environ.get("NO_COLOR")
+        self._running: dict[str, _Running] = {}
+        self._lock = threading.RLock()
+        self._view: Any = None
+
+    def paint(self, text: str, colour: str) -> str:
+        """Return TEXT in COLOUR on a terminal, as it is elsewhere."""
+        return f"{colour}{text}{RESET}" if self.colour else text
+
+    def line(self, text: str = "") -> None:
+        """Print one line above the live view."""
+        with self._lock:
+            if self._view:
+                self._view.console.print(text, markup=False, highlight=False, soft_wrap=True)
+                return
+            print(text, file=self.stream, flush=True)
+
+    def started(self, name: str, title: str) -> None:
+        """A step begins."""
+        with self._lock:
+            self._running[name] = _Running(title=title, since=time.monotonic())
+        if not self.live:
+            self.line(f"{self._clock()} {name}: {title}")
+
+    def progress(self, name: str, text: str, done: int | None = None, total: int | None = None) -> None:
+        """A step says where it is; DONE of TOTAL makes a bar and a remaining time."""
+        with self._lock:
+            row = self._running.get(name)
+            if row is None:
+                return
+            row.text, row.done, row.total = text, done, total
+            if done is not None and row.first is None:
+                row.first = (time.monotonic(), done)
+
+    def finished(self, name: str, note: str = "", *, seconds: float | None = None, ok: bool = True) -> None:
+        """A step has ended: one line, with what it has to say and how long it took."""
+        with self._lock:
+            row = self._running.pop(name, None)
+        took = seconds if seconds is not None else time.monotonic() - row.since if row else 0.0
+        mark = self.paint("✔", GREEN) if ok else self.paint("✘", RED)
+        text = f"{mark} {name:<18} {took:6.1f} s  {note}"
+        self.line(text if self.live else f"{self._clock()} {text}")
+
+    def tick(self) -> None:
+        """Refresh the live view, or print a heartbeat; called several times a second by whoever waits."""
+        now = time.monotonic()
+        with self._lock:
+            if self.live:
+                self._refresh(now)
+                return
+            for name, row in self._running.items():
+                if now - row.said > HEARTBEAT:
+                    row.said = now
+                    self.line(f"{self._clock()} {name}: {_describe(row, now)}")
+
+    def close(self) -> None:
+        """Take the live view away."""
+        with self._lock:
+            if self._view:
+                self._view.stop()
+                self._view = None
+
+    def failure(self, failure: Failure, step: str = "") -> None:
+        """Print what failed, the last lines of its output, and what to do next; last on the screen."""
+        self.close()
+        if failure.detail:
+            self.line()
+            for text in failure.detail.splitlines():
+                self.line(f"  {text}")
+        self.line()
+        where = f"{step}: " if step else ""
+        self.line(f"{self.paint('error:', RED)} {where}{failure.sentence}")
+        if failure.hint:
+            self.line(f"{self.paint('hint:', YELLOW)} {failure.hint}")
+
+    def summary(self, rows: list[tuple[str, str]]) -> None:
+        """Print the last words of a run: name and value, one a line."""
+        self.close()
+        self.line()
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            self.line(f"  {self.paint(name.ljust(width), DIM)}  {value}")
+
+    def _refresh(self, now: float) -> None:
+        # Importing rich takes longer than most runs that have nothing to do.
+        slow = [row for row in self._running.values() if now - row.since > 0.3]
+        if self._view is None and not slow:
+            return
+        from longshore import console_live
+
+        if self._view is None:
+            self._view = console_live.start(self.stream)
+        rows = [
+            (name, _describe(row, now), row.done, row.total, now - row.since)
+            for name, row in self._running.items()
+        ]
+        self._view.update(console_live.render(rows), refresh=True)
+
+    @staticmethod
+    def _clock() -> str:
+        return time.strftime("%H:%M:%S")
+
+
+def _describe(row: _Running, now: float) -> str:
+    text = row.text or row.title
+    if row.done is not None and row.total:
+        text = f"{text} ({row.done} of {row.total}{_remaining(row, now)})"
+    return text
+
+
+def _remaining(row: _Running, now: float) -> str:
+    if row.first is None or row.done is None or not row.total:
+        return ""
+    since, at = row.first
+    if row.done - at < 5 or now - since < 3:
+        return ""
+    left = (row.total - row.done) * (now - since) / (row.done - at)
+    return f", about {left / 60:.0f} min left" if left > 90 else f", about {left:.0f} s left"

@@ -1,0 +1,228 @@
+"""The runner with real processes: deadlines, groups, signals, floods, secrets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from longshore.cancellation import Cancellation
+from longshore.command import Command, Secret, change, query
+from longshore.errors import CommandFailed, DeadlineExceeded, Interrupted, Stopped, ToolMissing
+from longshore.runner import Runner
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(dict(os.environ), log_dir=tmp_path / "logs")
+
+
+def living(mark: str) -> list[str]:
+    """Return the processes whose command line holds MARK, zombies left out."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if mark in words and state != "Z" and int(entry.name) != os.getpid():
+            found.append(words)
+    return found
+
+
+def shell(script: str, **options: object) -> Command:
+    return query("sh", "-c", script, **options)
+
+
+def test_both_streams_reach_the_log_and_only_standard_output_the_result(runner: Runner) -> None:
+    result = runner.run(shell("echo out; echo err >&2"))
+    assert result.stdout == "out\n"
+    assert result.log is not None
+    assert set(result.log.read_text().splitlines()) >= {"out", "err"}
+    assert result.log.stat().st_mode & 0o077 == 0
+
+
+def test_a_failure_names_the_program_its_exit_code_and_its_last_lines(runner: Runner) -> None:
+    with pytest.raises(CommandFailed) as caught:
+        runner.run(shell("seq 100; exit 9"))
+    assert "sh ended with exit code 9" in caught.value.sentence
+    assert caught.value.detail.splitlines()[-1] == "100"
+    assert len(caught.value.detail.splitlines()) == 40
+
+
+def test_a_missing_program_is_a_missing_precondition(runner: Runner) -> None:
+    with pytest.raises(ToolMissing) as caught:
+        runner.run(query("no-such-program-here"))
+    assert caught.value.exit_code == 3
+
+
+def test_arguments_never_reach_a_shell(runner: Runner, tmp_path: Path) -> None:
+    trap = f"$(touch {tmp_path}/pwned);`touch {tmp_path}/pwned`;x"
+    assert runner.run(query("printf", "%s", trap)).stdout == trap
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_the_deadline_ends_grandchildren_too(runner: Runner) -> None:
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        runner.run(shell("sleep 61.5 & sleep 61.5", deadline=0.3))
+    assert time.monotonic() - began < 3
+    assert living("sleep 61.5") == []
+
+
+def test_a_child_that_ignores_the_request_is_killed_after_its_grace(runner: Runner) -> None:
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        runner.run(shell("trap '' TERM; sleep 62.5 & sleep 62.5; sleep 62.5", deadline=0.2, grace=0.3))
+    assert time.monotonic() - began < 3
+    assert living("sleep 62.5") == []
+
+
+def test_a_grandchild_that_holds_the_pipe_does_not_hold_us(runner: Runner) -> None:
+    began = time.monotonic()
+    assert runner.run(shell("sleep 63.5 & echo started")).stdout == "started\n"
+    assert time.monotonic() - began < 3
+    assert living("sleep 63.5") == []
+
+
+def test_a_hundred_megabytes_are_streamed_with_bounded_memory(runner: Runner) -> None:
+    result = runner.run(query("head", "-c", "100000000", "/dev/zero"))
+    assert result.log is not None
+    assert result.log.stat().st_size >= 100_000_000
+    assert len(result.stdout) == 32 << 20
+
+
+def test_a_secret_is_in_no_log_result_or_exception(runner: Runner, tmp_path: Path) -> None:
+    secret = Secret("open sesame 1234")
+    with pytest.raises(CommandFailed) as caught:
+        runner.run(
+            shell(
+                'echo "$PASS"; cat >&2; printf %s "$PASS" | base64; exit 1',
+                env={"PASS": secret},
+                stdin=secret,
+            )
+        )
+    seen = (
+        str(caught.value)
+        + caught.value.detail
+        + "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
+    )
+    assert "sesame" not in seen
+    assert "b3BlbiBzZXNhbWUg" not in seen
+    assert seen.count("[redacted]") >= 3
+
+
+def test_a_dry_run_asks_but_changes_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    runner = Runner(dict(os.environ), dry_run=True, announce=said.append)
+    runner.run(change("touch", str(tmp_path / "changed")))
+    assert runner.run(query("echo", "asked")).stdout == "asked\n"
+    assert not (tmp_path / "changed").exists()
+    assert said == [f"would run: touch {tmp_path}/changed"]
+
+
+def test_when_a_sibling_fails_a_query_ends_and_a_change_runs_on(tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    runner = Runner(dict(os.environ), cancellation=cancellation)
+    cancellation.stop()
+    with pytest.raises(Stopped):
+        runner.run(query("sleep", "30"))
+    assert runner.run(change("echo", "done")).stdout == "done\n"
+
+
+PROGRAM = """
+import os, sys
+from longshore.cancellation import Cancellation
+from longshore.command import query
+from longshore.errors import Failure
+from longshore.runner import Runner
+cancellation = Cancellation(); cancellation.install()
+print("ready", flush=True)
+try:
+    Runner(dict(os.environ), cancellation=cancellation).run(query("sh", "-c", sys.argv[1], deadline=60, grace=5))
+except Failure as failure:
+    print(failure.sentence); sys.exit(failure.exit_code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_is_forwarded_waited_for_and_ends_with_its_exit_code(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    tidy = tmp_path / "tidied"
+    script = f"trap 'touch {tidy}; exit 0' TERM; sleep 64.5 & wait"
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=10)
+    assert process.returncode == code
+    assert "interrupted by" in said
+    assert tidy.exists()
+    assert living("sleep 64.5") == []
+
+
+def test_a_command_that_survives_finishes_its_work_when_we_are_killed(tmp_path: Path) -> None:
+    script = f"for n in 1 2 3 4 5 6; do echo step $n; sleep 0.2; done; touch {tmp_path}/finished"
+    program = PROGRAM.replace(
+        "os.environ), ", f"os.environ), log_dir=__import__('pathlib').Path({str(tmp_path)!r}), "
+    )
+    program = program.replace("grace=5", "grace=5, survives=True")
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.5)
+    process.kill()
+    process.communicate()
+    time.sleep(2)
+    assert (tmp_path / "finished").exists()
+
+
+def test_what_a_surviving_command_writes_is_read_to_the_last_line(runner: Runner) -> None:
+    seen: list[str] = []
+    result = runner.run(
+        shell("seq 5; echo last >&2; exit 3", survives=True), on_line=seen.append, check=False
+    )
+    assert (result.exit_code, seen) == (3, ["1", "2", "3", "4", "5", "last"])
+
+
+def test_a_second_signal_ends_the_grace(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "trap '' TERM INT; sleep 65.5; sleep 65.5"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.5)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 3
+    assert living("sleep 65.5") == []
+
+
+def test_interrupted_is_what_a_cancelled_runner_raises() -> None:
+    cancellation = Cancellation()
+    cancellation._note(signal.SIGTERM, None)
+    with pytest.raises(Interrupted):
+        Runner({}, cancellation=cancellation).run(change("true"))
