@@ -1,0 +1,107 @@
+"""What is asked of a cluster. Its address and identity come from a kubeconfig of our own; the current context is never used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from longshore.command import Command, change, query
+
+FIELD_MANAGER = "longshore"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Where kubectl goes: program, kubeconfig, its context, and the namespace of the application."""
+
+    kubectl: str
+    kubeconfig: Path
+    context: str
+    namespace: str
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """The words that every call begins with."""
+        return (self.kubectl, f"--kubeconfig={self.kubeconfig}", f"--context={self.context}")
+
+
+def kustomize(program: str, folder: Path) -> Command:
+    """Render the kustomization in FOLDER."""
+    return query(program, "kustomize", str(folder), deadline=30)
+
+
+def get_manifest(cluster: Cluster, manifest: str) -> Command:
+    """The objects of MANIFEST as the cluster holds them; what does not exist is left out."""
+    return query(
+        *cluster.prefix,
+        "get",
+        "--filename=-",
+        "--output=json",
+        "--ignore-not-found",
+        "--request-timeout=20s",
+        stdin=manifest,
+        deadline=30,
+    )
+
+
+def get(cluster: Cluster, kinds: str, *, selector: str = "") -> Command:
+    """The objects of KINDS (`pods,replicasets`) in the application's namespace."""
+    chosen = (f"--selector={selector}",) if selector else ()
+    return query(
+        *cluster.prefix,
+        f"--namespace={cluster.namespace}",
+        "get",
+        kinds,
+        *chosen,
+        "--output=json",
+        "--request-timeout=20s",
+        deadline=30,
+    )
+
+
+def apply(cluster: Cluster, manifest: str, *, dry_run: bool = False) -> Command:
+    """Apply MANIFEST on the server, which owns the merge; `dry_run` lets admission refuse it before anything changes."""
+    options = ("--dry-run=server",) if dry_run else ()
+    describe = query if dry_run else change
+    return describe(
+        *cluster.prefix, "apply", "--server-side", f"--field-manager={FIELD_MANAGER}", "--force-conflicts", *options,
+        "--filename=-", "--output=name", "--request-timeout=30s", stdin=manifest, deadline=60,
+    )  # fmt: skip
+
+
+def diff(cluster: Cluster, manifest: str) -> Command:
+    """What applying MANIFEST would change; exit code 1 means that there is something."""
+    return query(
+        *cluster.prefix, "diff", "--server-side", f"--field-manager={FIELD_MANAGER}", "--force-conflicts", "--filename=-",
+        stdin=manifest, deadline=60,
+    )  # fmt: skip
+
+
+def delete_objects(cluster: Cluster, references: tuple[str, ...]) -> Command:
+    """Delete objects, each named `kind/name`."""
+    return change(
+        *cluster.prefix,
+        f"--namespace={cluster.namespace}",
+        "delete",
+        "--ignore-not-found",
+        "--wait=false",
+        *references,
+        deadline=60,
+    )
+
+
+def logs(cluster: Cluster, pod: str, *, previous: bool = False, lines: int = 40) -> Command:
+    """The last LINES that POD wrote; with `previous`, the container before the last restart."""
+    options = ("--previous",) if previous else ()
+    return query(
+        *cluster.prefix, f"--namespace={cluster.namespace}", "logs", pod, "--all-containers", f"--tail={lines}", *options,
+        "--request-timeout=10s", deadline=15,
+    )  # fmt: skip
+
+
+def follow_logs(cluster: Cluster, selector: str) -> Command:
+    """The logs of all pods under SELECTOR, as they come, until interrupted."""
+    return query(
+        *cluster.prefix, f"--namespace={cluster.namespace}", "logs", "--follow", "--prefix", "--max-log-requests=100",
+        f"--selector={selector}", "--tail=20", deadline=86400,
+    )  # fmt: skip

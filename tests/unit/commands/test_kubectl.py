@@ -1,0 +1,42 @@
+"""kubectl's argv: one equality each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from longshore.command import Kind
+from longshore.commands import kubectl
+from longshore.commands.kubectl import Cluster
+
+CLUSTER = Cluster(kubectl="kubectl", kubeconfig=Path("/k/config"), context="production", namespace="shop")
+PREFIX = ("kubectl", "--kubeconfig=/k/config", "--context=production")
+
+
+def test_every_call_names_kubeconfig_and_context() -> None:
+    calls = [
+        kubectl.get(CLUSTER, "pods"),
+        kubectl.apply(CLUSTER, "x"),
+        kubectl.diff(CLUSTER, "x"),
+        kubectl.logs(CLUSTER, "p"),
+    ]
+    assert all(call.argv[:3] == PREFIX for call in calls)
+
+
+def test_apply_is_server_side_and_a_change() -> None:
+    command = kubectl.apply(CLUSTER, "manifest")
+    assert command.argv == (
+        *PREFIX, "apply", "--server-side", "--field-manager=longshore", "--force-conflicts", "--filename=-",
+        "--output=name", "--request-timeout=30s",
+    )  # fmt: skip
+    assert (command.kind, command.stdin) == (Kind.CHANGE, "manifest")
+
+
+def test_the_servers_dry_run_changes_nothing() -> None:
+    command = kubectl.apply(CLUSTER, "manifest", dry_run=True)
+    assert "--dry-run=server" in command.argv
+    assert command.kind is Kind.QUERY
+
+
+def test_logs_of_the_container_before_the_restart() -> None:
+    assert "--previous" in kubectl.logs(CLUSTER, "app-1", previous=True).argv
+    assert "--previous" not in kubectl.logs(CLUSTER, "app-1").argv
