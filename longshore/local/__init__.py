@@ -1,0 +1,1 @@
+"""The local environment: real Kubernetes, registry, AWS and edge on one machine."""

@@ -1,0 +1,125 @@
+"""`python -m longshore.local.aws`: serve the local AWS until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import logging.handlers
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+LOG_BYTES = 5_000_000
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m longshore.local.aws", description=__doc__)
+    parser.add_argument(
+        "--state", type=Path, required=True, help="folder for snapshot, credentials and request log"
+    )
+    parser.add_argument(
+        "--listen", action="append", required=True, metavar="HOST:PORT", help="may be repeated"
+    )
+    parser.add_argument(
+        "--cluster", type=Path, help="JSON file: endpoint, ca, issuer and name of the real API server"
+    )
+    parser.add_argument("--registry", default="", metavar="HOST:PORT", help="registry that ECR names")
+    return parser.parse_args(argv)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise SystemExit(f"{text!r} is not HOST:PORT")
+    return host, int(port)
+
+
+def _log_requests(path: Path) -> None:
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log = logging.getLogger("longshore.local.aws")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+
+def main(argv: list[str]) -> int:
+    """Serve until SIGTERM or Ctrl-C, then save. Exit codes: 0 ended, 3 an address is taken or the folder unusable."""
+    arguments = _arguments(argv)
+    addresses = [_address(text) for text in arguments.listen]
+    try:
+        arguments.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _log_requests(arguments.state / "requests.log")
+    except OSError as problem:
+        print(f"can't use {arguments.state}: {problem.strerror}", file=sys.stderr)
+        return 3
+
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+    from werkzeug.serving import BaseWSGIServer, make_server
+
+    from longshore.local.aws import state
+    from longshore.local.aws.iam import ensure_operator
+    from longshore.local.aws.options import Options
+    from longshore.local.aws.server import Application
+
+    hosts = {f"{host}:{port}" for host, port in addresses}
+    hosts |= {f"localhost:{port}" for host, port in addresses if host == "127.0.0.1"}
+    snapshot = arguments.state / "snapshot"
+    application = Application(Options(frozenset(hosts), arguments.cluster, arguments.registry), snapshot)
+    try:
+        state.restore(snapshot)
+    except state.Unreadable as problem:
+        print(problem, file=sys.stderr, flush=True)
+    servers: list[BaseWSGIServer] = []
+    try:
+        ensure_operator(arguments.state / "credentials")
+        for host, port in addresses:
+            _free(host, port)
+            servers.append(
+                make_server(host, port, application, threaded=True, request_handler=MotoRequestHandler)
+            )
+        application.saver.save()
+    except OSError as problem:
+        print(f"can't start: {problem.strerror or problem}", file=sys.stderr)
+        return 3
+    return _serve(application, servers)
+
+
+def _free(host: str, port: int) -> None:
+    """Raise OSError that names the address if it is taken; werkzeug would print and exit."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as problem:
+            raise OSError(problem.errno, f"{host}:{port}: {problem.strerror}") from None
+
+
+def _serve(application: Any, servers: Sequence[Any]) -> int:
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # the threads inherit it, so that only sigwait sees them
+    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
+    saver = threading.Thread(target=application.saver.run, daemon=True)
+    for thread in (*threads, saver):
+        thread.start()
+    print("ready", flush=True)
+    signal.sigwait(ends)
+    for server in servers:
+        server.shutdown()
+    application.saver.end()
+    try:
+        application.saver.save()
+    except OSError as problem:
+        print(f"state not saved: {problem.strerror}", file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""The webhook that lets the real API server trust EKS tokens, as aws-iam-authenticator does for EKS.
+
+A token is a presigned STS GetCallerIdentity. It is never sent anywhere: STS is this process, so the signature is checked here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from longshore.local.aws.eks import all_clusters, extra
+from longshore.local.aws.eks_access import NODE_TYPES
+from longshore.local.aws.mending import Refused
+from longshore.local.aws.options import current
+from longshore.local.aws.sts import Identity, check_presigned
+
+PREFIX = "k8s-aws-v1."
+LONGEST_TOKEN = 8192
+CLUSTER_HEADER = "x-k8s-aws-id"
+REQUIRED = {
+    "Action",
+    "Version",
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+}
+POLICIES = {  # EKS access policy -> the ClusterRole that stands for it in the local cluster
+    "AmazonEKSClusterAdminPolicy": "cluster-admin",
+    "AmazonEKSAdminPolicy": "admin",
+    "AmazonEKSEditPolicy": "edit",
+    "AmazonEKSViewPolicy": "view",
+}
+
+
+def review(body: Any, log: Callable[[str], None]) -> dict[str, Any]:
+    """Answer a TokenReview (authentication.k8s.io/v1). A refusal's reason goes to LOG and into the answer."""
+    status: dict[str, Any]
+    try:
+        token = body["spec"]["token"]
+        if not isinstance(token, str):
+            raise TypeError
+    except (KeyError, TypeError):
+        token = ""
+    try:
+        status = {"authenticated": True, "user": _user(token)}
+    except Refused as problem:
+        log(f"token refused: {problem.message}")
+        status = {"authenticated": False, "error": problem.message}
+    return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}
+
+
+def _refuse(reason: str) -> Refused:
+    return Refused(401, "Unauthorized", reason)
+
+
+def _query_of(token: str) -> tuple[str, str]:
+    """Return host and query of the presigned call inside TOKEN, if it can be one of ours."""
+    if not token.startswith(PREFIX) or len(token) > LONGEST_TOKEN:
+        raise _refuse("not an EKS token")
+    raw = token.removeprefix(PREFIX)
+    try:
+        url = urlsplit(
+            base64.b64decode(raw + "=" * (-len(raw) % 4), altchars=b"-_", validate=True).decode("ascii")
+        )
+    except (binascii.Error, ValueError):
+        raise _refuse("the token is not base64 of a URL") from None
+    if url.scheme != "http" or url.netloc not in current().hosts or url.path not in ("", "/") or url.fragment:
+        raise _refuse(f"the token is signed for {url.scheme}://{url.netloc}{url.path}, which is not this STS")
+    pairs = parse_qsl(url.query, keep_blank_values=True)
+    names = [name for name, _ in pairs]
+    if len(names) != len(set(names)) or not REQUIRED <= set(names) <= REQUIRED | {"X-Amz-Security-Token"}:
+        raise _refuse("the token's URL has other parameters than a presigned GetCallerIdentity")
+    query = dict(pairs)
+    if query["Action"] != "GetCallerIdentity" or "/sts/" not in query["X-Amz-Credential"]:
+        raise _refuse("the token is not a GetCallerIdentity of STS")
+    if not query["X-Amz-Expires"].isdigit() or not 0 < int(query["X-Amz-Expires"]) <= 900:
+        raise _refuse("the token's X-Amz-Expires is not between 1 and 900 seconds")
+    if CLUSTER_HEADER not in query["X-Amz-SignedHeaders"].split(";"):
+        raise _refuse(f"the token does not sign {CLUSTER_HEADER}")
+    return url.netloc, url.query
+
+
+def _user(token: str) -> dict[str, Any]:
+    host, query = _query_of(token)
+    wanted = current().real_cluster().get("name")
+    reason = _refuse("there is no cluster yet")
+    for cluster in all_clusters():
+        if wanted not in (None, cluster.name):
+            continue
+        try:
+            who = check_presigned("GET", "/", query, {"host": host, CLUSTER_HEADER: cluster.name})
+        except Refused as problem:  # the token may be for another cluster
+            reason = problem
+            continue
+        return _mapped(cluster, who)
+    raise reason
+
+
+def _entry_of(cluster: Any, who: Identity) -> dict[str, Any]:
+    for principal, entry in extra(cluster).entries.items():
+        kind, _, name = principal.split(":")[-1].partition("/")
+        # A session's ARN has the role's name and not its path.
+        if principal == who.arn or (kind == "role" and who.role and name.split("/")[-1] == who.role):
+            if entry["type"] in NODE_TYPES:
+                raise _refuse(f"the access entry of {principal} is for nodes")
+            found: dict[str, Any] = entry
+            return found
+    raise _refuse(f"{who.arn} has no access entry in cluster {cluster.name}")
+
+
+def _mapped(cluster: Any, who: Identity) -> dict[str, Any]:
+    """Return the Kubernetes user: the entry's name and groups, and a group for each access policy it is given."""
+    entry = _entry_of(cluster, who)
+    groups = list(entry["kubernetesGroups"])
+    for policy, scope in extra(cluster).policies.get(entry["principalArn"], {}).items():
+        role = POLICIES.get(policy.rsplit("/", 1)[-1])
+        if role and scope["type"] == "cluster":
+            groups.append(f"longshore:{role}")
+        elif role:
+            groups += [f"longshore:{role}:{namespace}" for namespace in scope.get("namespaces") or []]
+    session = who.arn.rsplit("/", 1)[-1]
+    return {
+        "username": entry["username"].replace("{{SessionName}}", session),
+        "uid": f"aws-iam-authenticator:{who.arn.split(':')[4]}:{who.user_id.split(':')[0]}",
+        "groups": groups,
+        "extra": {
+            "accessKeyId": [who.access_key],
+            "arn": [who.arn],
+            "canonicalArn": [entry["principalArn"]],
+            "principalId": [who.user_id.split(":")[0]],
+            "sessionName": [session if who.role else ""],
+        },
+    }

@@ -1,0 +1,116 @@
+"""EKS node groups: an Auto Scaling group with instances behind each, as in AWS."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from moto.autoscaling.models import autoscaling_backends
+from moto.ec2.models import ec2_backends
+from moto.eks.models import EKSBackend
+from moto.eks.responses import EKSResponse
+
+from longshore.local.aws.eks import extra
+from longshore.local.aws.eks_access import put_entry
+from longshore.local.aws.mending import wrap
+from longshore.local.aws.options import ACCOUNT
+
+
+def release_of(version: str) -> str:
+    """Return the AMI release that stands for VERSION here."""
+    return f"{version}.0-20251101"
+
+
+@wrap(EKSResponse, "create_nodegroup")
+def create_response(original: Any, self: Any) -> Any:
+    """Keep updateConfig and nodeRepairConfig, which moto drops at creation."""
+    result = original(self)
+    group = result.result["nodegroup"]
+    group.update_config = self._get_param("updateConfig") or {"maxUnavailable": 1}
+    group.node_repair_config = self._get_param("nodeRepairConfig")
+    return result
+
+
+@wrap(EKSBackend, "create_nodegroup")
+def create_nodegroup(original: Any, self: Any, **asked: Any) -> Any:
+    """Take back the fields that moto invents, make the Auto Scaling group, let the nodes in."""
+    group = original(self, **asked)
+    cluster = self.clusters[group.cluster_name]
+    if not asked.get("remote_access"):
+        group.remote_access = None
+    if asked.get("launch_template"):
+        group.disk_size = None
+    if not asked.get("version"):
+        group.version = cluster.version
+    if not asked.get("release_version"):
+        group.release_version = release_of(group.version)
+    _make_scaling_group(self.region_name, cluster, group, asked.get("launch_template"))
+    kept = extra(cluster)
+    if cluster.access_config["authenticationMode"] != "CONFIG_MAP" and group.node_role not in kept.entries:
+        put_entry(cluster, self.region_name, {"principalArn": group.node_role, "type": "EC2_LINUX"})
+    return group
+
+
+def _make_scaling_group(region: str, cluster: Any, group: Any, template: dict[str, str] | None) -> None:
+    ec2 = ec2_backends[ACCOUNT][region]
+    data: dict[str, Any] = {}
+    if template:
+        wanted = str(template.get("version") or "$Default")
+        data = dict(ec2.get_launch_template(template["id"]).get_version(wanted).data)
+    data.setdefault("ImageId", ec2.describe_images(owners=["amazon"])[0].id)
+    data.setdefault("InstanceType", group.instance_types[0])
+    copy = ec2.create_launch_template(f"eks-{group.uuid}", "", data, {})
+    name = f"eks-{group.nodegroup_name}-{group.uuid}"
+    sizes = group.scaling_config
+    tags = {"eks:cluster-name": cluster.name, "eks:nodegroup-name": group.nodegroup_name}
+    autoscaling_backends[ACCOUNT][region].create_auto_scaling_group(
+        name=name,
+        availability_zones=[],
+        desired_capacity=sizes["desiredSize"],
+        max_size=sizes["maxSize"],
+        min_size=sizes["minSize"],
+        launch_config_name="",
+        launch_template={"LaunchTemplateId": copy.id, "Version": "1"},
+        vpc_zone_identifier=",".join(group.subnets),
+        default_cooldown=None,
+        health_check_period=None,
+        health_check_type=None,
+        load_balancers=[],
+        target_group_arns=[],
+        placement_group=None,
+        termination_policies=[],
+        tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],  # type: ignore[dict-item]
+    )
+    group.resources = {"autoScalingGroups": [{"name": name}]}
+    extra(cluster).groups[group.nodegroup_name] = (name, copy.id)
+
+
+@wrap(EKSBackend, "update_nodegroup_config")
+def update_nodegroup_config(original: Any, self: Any, **asked: Any) -> Any:
+    """Record the update, and resize the Auto Scaling group with the node group."""
+    update = original(self, **asked)
+    cluster = self.clusters[asked["cluster_name"]]
+    update["createdAt"] = time.time()
+    extra(cluster).updates[update["id"]] = update
+    if asked.get("scaling_config"):
+        sizes = cluster.nodegroups[asked["nodegroup_name"]].scaling_config
+        group = autoscaling_backends[ACCOUNT][self.region_name].autoscaling_groups[
+            extra(cluster).groups[asked["nodegroup_name"]][0]
+        ]
+        group.min_size, group.max_size = sizes["minSize"], sizes["maxSize"]
+        group.set_desired_capacity(sizes["desiredSize"])
+    return update
+
+
+@wrap(EKSBackend, "delete_nodegroup")
+def delete_nodegroup(original: Any, self: Any, cluster_name: str, nodegroup_name: str) -> Any:
+    """Delete the Auto Scaling group, its instances and its template with the node group."""
+    group = original(self, cluster_name, nodegroup_name)
+    made = extra(self.clusters[cluster_name]).groups.pop(nodegroup_name, None)
+    if made:
+        name, template = made
+        autoscaling = autoscaling_backends[ACCOUNT][self.region_name]
+        autoscaling.set_desired_capacity(name, 0)
+        autoscaling.delete_auto_scaling_group(name)
+        ec2_backends[ACCOUNT][self.region_name].delete_launch_template("", template)
+    return group

@@ -1,0 +1,168 @@
+"""EKS add-ons, updates, versions and tags, which moto has not."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from longshore.local.aws.eks import Fields, arn, cluster_of, clusters, extra, find, update_of
+from longshore.local.aws.eks_nodes import release_of
+from longshore.local.aws.mending import Refused
+from longshore.local.aws.routes import Request, route
+
+DEFAULT_VERSIONS = {
+    "vpc-cni": "v1.21.1-eksbuild.3",
+    "coredns": "v1.13.2-eksbuild.1",
+    "kube-proxy": "v1.35.0-eksbuild.2",
+    "eks-pod-identity-agent": "v1.3.10-eksbuild.3",
+    "metrics-server": "v0.8.1-eksbuild.6",
+    "amazon-cloudwatch-observability": "v5.3.0-eksbuild.1",
+    "aws-ebs-csi-driver": "v1.57.1-eksbuild.1",
+}
+
+
+@route("GET", "/clusters/{c}/updates/{u}")
+def describe_update(r: Request, c: str, u: str) -> Fields:
+    return {"update": find(extra(cluster_of(r.region, c)).updates, u, "No update found for ID")}
+
+
+@route("POST", "/clusters/{c}/updates")
+def update_version(r: Request, c: str) -> Fields:
+    cluster = cluster_of(r.region, c)
+    cluster.version = r.body["version"]
+    return {"update": update_of(cluster, "VersionUpdate", {"Version": cluster.version})}
+
+
+@route("POST", "/clusters/{c}/encryption-config/associate")
+def associate_encryption(r: Request, c: str) -> Fields:
+    cluster = cluster_of(r.region, c)
+    cluster.encryption_config = r.body["encryptionConfig"]
+    return {"update": update_of(cluster, "AssociateEncryptionConfig", {})}
+
+
+@route("POST", "/clusters/{c}/node-groups/{n}/update-version")
+def update_nodegroup_version(r: Request, c: str, n: str) -> Fields:
+    cluster = cluster_of(r.region, c)
+    group = find(cluster.nodegroups, n, "No node group found for name")
+    if r.body.get("version"):
+        group.version, group.release_version = r.body["version"], release_of(r.body["version"])
+    if r.body.get("releaseVersion"):
+        group.release_version = r.body["releaseVersion"]
+    if r.body.get("launchTemplate"):
+        group.launch_template = {**(group.launch_template or {}), **r.body["launchTemplate"]}
+    return {"update": update_of(cluster, "VersionUpdate", {})}
+
+
+@route("GET", "/addons/supported-versions")
+def addon_versions(r: Request) -> Fields:
+    wanted, version = r.parameter("addonName"), r.parameter("kubernetesVersion") or "1.35"
+    compatible = [{"clusterVersion": version, "platformVersions": ["*"], "defaultVersion": True}]
+    return {
+        "addons": [
+            {
+                "addonName": name,
+                "type": "networking",
+                "owner": "aws",
+                "publisher": "eks",
+                "addonVersions": [
+                    {
+                        "addonVersion": default,
+                        "architecture": ["amd64", "arm64"],
+                        "requiresConfiguration": False,
+                        "compatibilities": compatible,
+                    }
+                ],
+            }
+            for name, default in DEFAULT_VERSIONS.items()
+            if wanted in (None, name)
+        ]
+    }
+
+
+@route("POST", "/clusters/{c}/addons")
+def create_addon(r: Request, c: str) -> Fields:
+    known, name = extra(cluster_of(r.region, c)).addons, r.body["addonName"]
+    if name in known:
+        raise Refused(409, "ResourceInUseException", "Addon already exists.")
+    if name not in DEFAULT_VERSIONS:
+        raise Refused(400, "InvalidParameterException", f"Addon {name} specified is not supported")
+    now = time.time()
+    known[name] = {
+        "addonName": name,
+        "clusterName": c,
+        "status": "ACTIVE",
+        "addonVersion": r.body.get("addonVersion") or DEFAULT_VERSIONS[name],
+        "health": {"issues": []},
+        "addonArn": arn(r.region, "addon", c, name, str(uuid.uuid4())),
+        "createdAt": now,
+        "modifiedAt": now,
+        "tags": r.body.get("tags") or {},
+        "owner": "aws",
+        "publisher": "eks",
+        **{key: r.body[key] for key in ("serviceAccountRoleArn", "configurationValues") if r.body.get(key)},
+    }
+    return {"addon": known[name]}
+
+
+@route("GET", "/clusters/{c}/addons")
+def list_addons(r: Request, c: str) -> Fields:
+    return {"addons": list(extra(cluster_of(r.region, c)).addons)}
+
+
+@route("GET", "/clusters/{c}/addons/{n}")
+def describe_addon(r: Request, c: str, n: str) -> Fields:
+    return {"addon": find(extra(cluster_of(r.region, c)).addons, n, "No addon found")}
+
+
+@route("POST", "/clusters/{c}/addons/{n}/update")
+def update_addon(r: Request, c: str, n: str) -> Fields:
+    cluster = cluster_of(r.region, c)
+    addon: Fields = find(extra(cluster).addons, n, "No addon found")
+    for key in ("addonVersion", "serviceAccountRoleArn", "configurationValues"):
+        if r.body.get(key) is not None:
+            addon[key] = r.body[key]
+    addon["modifiedAt"] = time.time()
+    return {"update": update_of(cluster, "AddonUpdate", {})}
+
+
+@route("DELETE", "/clusters/{c}/addons/{n}")
+def delete_addon(r: Request, c: str, n: str) -> Fields:
+    known = extra(cluster_of(r.region, c)).addons
+    find(known, n, "No addon found")
+    return {"addon": known.pop(n)}
+
+
+def _tags(region: str, resource: str) -> dict[str, str]:
+    """Return the tags, to read or to change, of whatever in EKS has this ARN."""
+    for cluster in clusters(region).values():
+        kept = extra(cluster)
+        tagged: dict[str, Any] = {cluster.arn: cluster.tags}
+        tagged |= {group.arn: group.tags for group in cluster.nodegroups.values()}
+        tagged |= {found["addonArn"]: found["tags"] for found in kept.addons.values()}
+        tagged |= {found["accessEntryArn"]: found["tags"] for found in kept.entries.values()}
+        tagged |= {found["associationArn"]: found["tags"] for found in kept.associations.values()}
+        if resource in tagged:
+            found_tags: dict[str, str] = tagged[resource]
+            return found_tags
+    raise Refused(404, "NotFoundException", f"Resource was not found: {resource}")
+
+
+@route("GET", "/tags/{a}")
+def list_tags(r: Request, a: str) -> Fields:
+    return {"tags": _tags(r.region, a)}
+
+
+@route("POST", "/tags/{a}")
+def tag(r: Request, a: str) -> Fields:
+    _tags(r.region, a).update(r.body["tags"])
+    return {}
+
+
+@route("DELETE", "/tags/{a}")
+def untag(r: Request, a: str) -> Fields:
+    tags = _tags(r.region, a)
+    for key, value in r.query:
+        if key == "tagKeys":
+            tags.pop(value, None)
+    return {}
