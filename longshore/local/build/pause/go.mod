@@ -1,0 +1,3 @@
+module longshore.local/pause
+
+go 1.25.0

