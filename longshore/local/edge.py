@@ -1,0 +1,233 @@
+"""The edge: nginx on loopback doing what the load balancer's listeners in the local AWS say, as the ALB does it in AWS."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterable
+from configparser import ConfigParser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longshore.command import Command, change
+from longshore.errors import Precondition
+from longshore.local import pki
+from longshore.local.daemon import LOG_LIMIT, Daemon
+from longshore.local.files import write
+from longshore.local.packages import SYSTEM_PATH
+from longshore.local.place import Place
+from longshore.local.ports import require_free
+from longshore.runner import Runner
+
+DEADLINE = 15.0
+PROTOCOLS = {"HTTP": "http", "HTTPS": "https"}
+
+CONFIG = """\
+daemon off;
+worker_processes 2;
+worker_rlimit_nofile 8192;
+pid {run}/nginx.pid;
+error_log {logs}/edge-error.log warn;
+events {{ worker_connections 4096; }}
+http {{
+  log_format json escape=json '{{"time":"$time_iso8601","client":"$remote_addr","host":"$host","method":"$request_method",'
+    '"path":"$request_uri","status":$status,"bytes":$bytes_sent,"seconds":$request_time,'
+    '"upstream":"$upstream_addr","upstream_status":"$upstream_status","request_id":"$upstream_http_x_request_id"}}';
+  access_log {logs}/edge-access.log json;
+  client_body_temp_path {run}/edge/body; proxy_temp_path {run}/edge/proxy; fastcgi_temp_path {run}/edge/fastcgi;
+  uwsgi_temp_path {run}/edge/uwsgi; scgi_temp_path {run}/edge/scgi;
+  server_tokens off;
+  client_max_body_size 0;
+  keepalive_timeout 60s;
+  keepalive_requests 100000;
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_session_cache shared:edge:1m;
+{servers}}}
+"""
+
+REDIRECT = """\
+  server {{
+    listen 127.0.0.1:{port};
+    return {status} {scheme}://$host{to}$request_uri;
+  }}
+"""
+
+FORWARD = """\
+  upstream app-{port} {{ server {node}:{target}; keepalive 64; keepalive_timeout 60s; keepalive_requests 100000; }}
+  server {{
+    listen 127.0.0.1:{port}{tls};
+{certificate}\
+    location / {{
+      proxy_pass http://app-{port};
+      proxy_http_version 1.1;
+      proxy_request_buffering off;
+      proxy_next_upstream off;  # a load balancer that repeats requests would hide what failed
+      proxy_connect_timeout 10s; proxy_read_timeout 60s; proxy_send_timeout 60s;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto {scheme};
+      proxy_set_header X-Forwarded-Port {port};
+    }}
+  }}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """One listener of a load balancer: it redirects to `redirect` ("https:8443:301") or forwards to NodePort `target`."""
+
+    port: int
+    protocol: str
+    redirect: str = ""
+    target: int = 0
+    names: tuple[str, ...] = ()  # of its certificate
+
+
+def daemon(place: Place) -> Daemon:
+    """Return nginx as a background process."""
+    return Daemon(id=place.id, name="edge", run=place.run, log=place.logs / "edge.log")
+
+
+def ready(place: Place) -> bool:
+    """Whether the edge runs and its ports answer. That it says what the listeners say now is `start`'s to see."""
+    told = ports(place)
+    return daemon(place).alive() and bool(told) and all(_answers(port) for port in told)
+
+
+def start(place: Place, runner: Runner) -> None:
+    """Serve what the listeners say; a running edge takes changes over without dropping a connection.
+
+    Raises Precondition when there is no load balancer yet, or a port is taken.
+    """
+    found = listeners(place)
+    if not found:
+        raise Precondition(
+            "the local AWS has no load balancer yet", hint="`invoke infra.apply -e NAME` makes it"
+        )
+    edge, before = daemon(place), ports(place)
+    if not edge.alive():
+        edge.stop()  # a killed nginx leaves workers that hold the ports
+    for listener in found:
+        if not (edge.alive() and listener.port in before):
+            require_free("127.0.0.1", listener.port, purpose="the edge", hint=_hint(place, listener))
+    names = [name for listener in found for name in listener.names]
+    changed = pki.edge(place, names or ["localhost"])
+    changed |= write(_config(place), configuration(place, found))
+    changed |= _set_log_aside(place)
+    (place.run / "edge").mkdir(parents=True, exist_ok=True)
+    if changed:
+        edge.hang_up()
+    edge.start(runner, _command(place), ready=lambda: ready(place), deadline=DEADLINE)
+
+
+def listeners(place: Place) -> list[Listener]:
+    """Ask the local AWS for the listeners of its load balancers. This AWS holds one environment, so all are ours."""
+    balancing, certificates = _client(place, "elbv2"), _client(place, "acm")
+    groups = {
+        group["TargetGroupArn"]: int(group["Port"])
+        for group in balancing.describe_target_groups()["TargetGroups"]
+    }
+    found = []
+    for balancer in balancing.describe_load_balancers()["LoadBalancers"]:
+        for one in balancing.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]:
+            names: list[str] = []
+            for certificate in one.get("Certificates", ()):
+                said = certificates.describe_certificate(CertificateArn=certificate["CertificateArn"])[
+                    "Certificate"
+                ]
+                names += [said["DomainName"], *said.get("SubjectAlternativeNames", ())]
+            found.append(listener(one, groups, names))
+    return sorted(found, key=lambda one: one.port)
+
+
+def listener(said: dict[str, Any], groups: dict[str, int], names: Iterable[str]) -> Listener:
+    """Return the listener that AWS describes as SAID. GROUPS gives the port of each target group."""
+    action, port, protocol = said["DefaultActions"][0], int(said["Port"]), str(said["Protocol"])
+    if action["Type"] == "redirect":
+        to = action["RedirectConfig"]
+        status = to["StatusCode"].removeprefix("HTTP_")
+        return Listener(
+            port=port, protocol=protocol, redirect=f"{PROTOCOLS[to['Protocol']]}:{to['Port']}:{status}"
+        )
+    target = groups[action["TargetGroupArn"]]
+    return Listener(port=port, protocol=protocol, target=target, names=tuple(dict.fromkeys(names)))
+
+
+def configuration(place: Place, found: Iterable[Listener]) -> str:
+    """Return nginx's settings for the listeners FOUND."""
+    return CONFIG.format(
+        run=place.run, logs=place.logs, servers="".join(_server(place, one) for one in found)
+    )
+
+
+def _server(place: Place, one: Listener) -> str:
+    if one.redirect:
+        scheme, port, status = one.redirect.split(":")
+        usual = {"https": "443", "http": "80"}[scheme]
+        return REDIRECT.format(
+            port=one.port, status=status, scheme=scheme, to="" if port == usual else f":{port}"
+        )
+    tls = one.protocol == "HTTPS"
+    pair = f"    ssl_certificate {place.pki}/edge.crt; ssl_certificate_key {place.pki}/edge.key;\n"
+    return FORWARD.format(
+        port=one.port, node=place.node_ip, target=one.target, scheme=PROTOCOLS[one.protocol], tls=" ssl" if tls else "",
+        certificate=pair if tls else "",
+    )  # fmt: skip
+
+
+def _command(place: Place) -> Command:
+    argv = ("nginx", "-e", "stderr", "-p", str(place.run), "-c", str(_config(place)))
+    return change(*argv, env={"PATH": SYSTEM_PATH})
+
+
+def _config(place: Place) -> Path:
+    return place.state / "edge.conf"
+
+
+def ports(place: Place) -> list[int]:
+    """Return the ports that the edge was told to listen on."""
+    try:
+        return [int(port) for port in re.findall(r"listen 127\.0\.0\.1:(\d+)", _config(place).read_text())]
+    except FileNotFoundError:
+        return []
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _set_log_aside(place: Place) -> bool:
+    log = place.logs / "edge-access.log"
+    if not log.exists() or log.stat().st_size < LOG_LIMIT:
+        return False
+    log.replace(log.with_name(f"{log.name}.1"))
+    return True
+
+
+def _hint(place: Place, one: Listener) -> str:
+    variable = "https_port" if one.protocol == "HTTPS" else "http_port"
+    where = f"[environments.{place.environment}.variables]"
+    return f"end that process, or set another `{variable}` under {where} in longshore.toml"
+
+
+def _client(place: Place, service: str) -> Any:
+    """Return a client of the local AWS with its own credentials; no proxy must stand between."""
+    import boto3
+    from botocore.config import Config
+
+    kept = ConfigParser(interpolation=None)
+    kept.read(place.cluster_file.with_name("credentials"))
+    return boto3.client(
+        service,
+        region_name=place.region,
+        endpoint_url=place.aws_endpoint,
+        aws_access_key_id=kept.get("default", "aws_access_key_id"),
+        aws_secret_access_key=kept.get("default", "aws_secret_access_key"),
+        config=Config(proxies={}, retries={"total_max_attempts": 2}),
+    )
