@@ -1,0 +1,1 @@
+"""What depends on what: the graph of steps, what they read, what was done before."""

@@ -1,0 +1,256 @@
+"""Terraform, from an empty account to outputs: the state's bucket, a saved plan, exactly that plan applied, what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longshore.command import Secret
+from longshore.commands import terraform
+from longshore.errors import BadInput, CommandFailed, LockHeld, Precondition, StateUnknown
+from longshore.runner import Runner
+from longshore.settings import Environment, Settings
+from longshore.steps import fingerprint, providers
+from longshore.steps.graph import Progress
+from longshore.steps.memory import Memory, write_atomically
+
+READS = ("terraform/*.tf", "terraform/.terraform.lock.hcl")
+
+
+@dataclass(frozen=True)
+class Infra:
+    """The infrastructure of one environment."""
+
+    settings: Settings
+    environment: Environment
+    runner: Runner
+
+    @property
+    def root(self) -> Path:
+        """The folder of the Terraform root."""
+        return self.settings.root / "terraform"
+
+    @property
+    def folder(self) -> Path:
+        """Where plan, outputs and Terraform's own data are kept; disposable."""
+        return self.settings.work / "environments" / self.environment.name
+
+    @property
+    def memory(self) -> Memory:
+        """What was applied from this checkout."""
+        return Memory(self.folder)
+
+    @property
+    def plan_file(self) -> Path:
+        """The saved plan; it holds values in clear text, so it is private."""
+        return self.folder / "plan.tfplan"
+
+    @property
+    def bucket(self) -> str:
+        """Name of the bucket that holds the state."""
+        return f"{self.settings.project.name}-terraform-state-{self.environment.account}"
+
+    @property
+    def env(self) -> dict[str, str | Secret]:
+        """The environment variables of every Terraform call."""
+        values = dict(self.environment.aws_env)
+        values |= {
+            "TF_DATA_DIR": str(self.folder / "terraform"),
+            "TF_IN_AUTOMATION": "1",
+            "CHECKPOINT_DISABLE": "1",
+        }
+        if path := providers.configuration(self.settings, self.folder / "terraform.rc"):
+            values["TF_CLI_CONFIG_FILE"] = str(path)
+        return values
+
+    def variables_files(self) -> tuple[Path, ...]:
+        """Return the environment's variables file and one with what the settings say, which wins.
+
+        A file, since Terraform lets a variables file win over its environment variables.
+        """
+        said = {"project": self.settings.project.name, "environment": self.environment.name}
+        path = self.folder / "settings.tfvars.json"
+        write_atomically(path, json.dumps({**said, **self.environment.variables}, indent=1), 0o600)
+        return (self.settings.root / self.environment.variables_file).resolve(), path
+
+    def fingerprint(self) -> str:
+        """Return the hash of all that decides what Terraform would do, as far as this machine knows."""
+        reads = (*READS, self.environment.variables_file)
+        return fingerprint.of(
+            self.settings.root,
+            reads,
+            self.environment.name,
+            self.environment.account,
+            self.environment.variables,
+        )
+
+    def outputs(self) -> dict[str, Any]:
+        """Return what the last apply put out; asks Terraform only when this checkout does not know it."""
+        known = self.memory.get("outputs")
+        return known or self.read_outputs()
+
+    def read_outputs(self) -> dict[str, Any]:
+        """Ask Terraform for the outputs. Raises Precondition where nothing was applied yet."""
+        self.init()
+        found = json.loads(self.runner.run(terraform.output(self.root, self.env)).stdout or "{}")
+        values = {name: thing["value"] for name, thing in found.items() if not thing["sensitive"]}
+        if not values:
+            raise Precondition(
+                f"environment {self.environment.name} has no infrastructure yet",
+                hint=f"`invoke infra.plan -e {self.environment.name}`, read it, then `invoke infra.apply -e {self.environment.name}`",
+            )
+        self.memory.put("outputs", **values)
+        return values
+
+    def init(self) -> None:
+        """Fetch providers and connect to the state."""
+        variables = self.settings.root / self.environment.variables_file
+        if not variables.is_file():
+            raise BadInput(
+                f"{self.environment.variables_file} does not exist",
+                hint="copy the one of another environment and change it",
+            )
+        backend = {
+            "bucket": self.bucket,
+            "key": f"{self.environment.name}/terraform.tfstate",
+            "region": self.environment.region,
+        }
+        try:
+            self.runner.run(terraform.init(self.root, self.env, backend))
+        except CommandFailed as problem:
+            hint = (
+                f"`invoke infra.bootstrap -e {self.environment.name}` makes the bucket of the state"
+                if "bucket" in problem.detail
+                else ""
+            )
+            raise Precondition("Terraform cannot be initialised", detail=problem.detail, hint=hint) from None
+
+    def plan(self, progress: Progress, *, destroy: bool = False) -> bool:
+        """Save a plan, of destruction where asked; return whether it holds changes."""
+        self.init()
+        progress("planning")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.plan_file.unlink(missing_ok=True)
+        os.close(os.open(self.plan_file, os.O_CREAT | os.O_WRONLY, 0o600))
+        variables = self.variables_files()
+        result = self.runner.run(
+            terraform.plan(self.root, self.env, variables, self.plan_file, destroy=destroy), check=False
+        )
+        if result.exit_code not in (0, 2):
+            raise self._failed(result.tail, result.exit_code, str(result.log))
+        os.chmod(self.plan_file, 0o600)
+        self.memory.put("plan", fingerprint=self.fingerprint())
+        return result.exit_code == 2
+
+    def changes(self) -> list[dict[str, Any]]:
+        """Return what the saved plan would change: address and actions of each resource."""
+        shown = json.loads(
+            self.runner.run(terraform.show(self.root, self.env, self.plan_file)).stdout or "{}"
+        )
+        found = [
+            {"address": c["address"], "actions": c["change"]["actions"]}
+            for c in shown.get("resource_changes", [])
+        ]
+        return [change for change in found if change["actions"] not in (["no-op"], ["read"])]
+
+    def apply(self, progress: Progress) -> str:
+        """Apply the saved plan and keep the outputs. Raises Precondition for a plan of other sources, StateUnknown half-way."""
+        if self.memory.get("plan").get("fingerprint") != self.fingerprint() or not self.plan_file.exists():
+            raise Precondition(
+                "there is no plan of these sources and variables",
+                hint=f"`invoke infra.plan -e {self.environment.name}` makes one to read",
+            )
+        total = len(self.changes())
+        self._apply(total, progress)
+        self.read_outputs()
+        self.memory.put("infra", fingerprint=self.fingerprint())
+        return f"{total} resources changed"
+
+    def _apply(self, total: int, progress: Progress) -> None:
+        count = _Count(total, progress)
+        result = self.runner.run(
+            terraform.apply(self.root, self.env, self.plan_file), on_line=count, check=False
+        )
+        self.plan_file.unlink(missing_ok=True)
+        if result.exit_code != 0:
+            raise StateUnknown(
+                f"Terraform stopped after {count.done} of {total} changes", detail="\n".join(count.errors) or result.tail,
+                hint=f"its state is kept; run the same command again, it continues (log: {result.log})",
+            )  # fmt: skip
+
+    def bring_up(self, progress: Progress) -> str:
+        """Make the account what the sources say, as far as the environment's `approve` lets nobody look first."""
+        from longshore.steps import state_bucket
+
+        state_bucket.ensure(self.environment, self.bucket)
+        changed = self.plan(progress)
+        if not changed:
+            self.read_outputs()
+            self.memory.put("infra", fingerprint=self.fingerprint())
+            return "no changes"
+        if self.environment.approve != "auto":
+            raise Precondition(
+                f"the infrastructure of {self.environment.name} differs from terraform/, and its changes need a reader",
+                hint=f"`invoke infra.plan -e {self.environment.name}` shows them, `infra.apply` applies them",
+            )
+        return self.apply(progress)
+
+    def destroy(self, progress: Progress, *, confirm: str) -> str:
+        """Destroy everything that Terraform made here. Raises BadInput unless CONFIRM is the environment's name."""
+        name = self.environment.name
+        if confirm != name:
+            raise BadInput(
+                f"this destroys the infrastructure of {name} and all that runs on it",
+                hint=f"`--confirm {name}` says that you mean it",
+            )
+        self.plan(progress, destroy=True)
+        total = len(self.changes())
+        self._apply(total, progress)
+        for kept in ("outputs", "infra", "image"):
+            self.memory.forget(kept)
+        return f"{total} resources destroyed"
+
+    def write_dotenv(self, outputs: Mapping[str, Any], revision: str, digest: str) -> None:
+        """Write what GitLab's dotenv report takes: the environment's address, the revision, the digest."""
+        lines = f"LONGSHORE_URL={outputs['url']}\nLONGSHORE_REVISION={revision}\nLONGSHORE_DIGEST={digest}\n"
+        write_atomically(self.settings.work / "report" / "deploy.env", lines)
+
+    def settled(self) -> str | None:
+        """Return a reason when nothing that decides about the infrastructure has changed since it was applied from here."""
+        if self.memory.get("outputs") and self.memory.get("infra").get("fingerprint") == self.fingerprint():
+            return "the sources and variables are those last applied"
+        return None
+
+    def _failed(self, tail: str, exit_code: int, log: str) -> CommandFailed | LockHeld:
+        if "Error acquiring the state lock" in tail:
+            return LockHeld(
+                f"somebody else holds the lock of {self.environment.name}'s state",
+                detail=tail,
+                hint="wait until they are done",
+            )
+        return CommandFailed("terraform", exit_code, log=log, tail=tail)
+
+
+class _Count:
+    """Counts the events of `terraform apply -json`, one JSON document a line."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self.total, self.done, self._progress = total, 0, progress
+        self.errors: list[str] = []
+
+    def __call__(self, line: str) -> None:
+        try:
+            event: Mapping[str, Any] = json.loads(line)
+        except ValueError:
+            return
+        kind = event.get("type")
+        if kind == "apply_complete":
+            self.done += 1
+        if kind in ("apply_start", "apply_complete"):
+            self._progress(f"applying {event['hook']['resource']['addr']}", self.done, self.total)
+        if kind == "diagnostic" and event.get("@level") == "error":
+            self.errors.append(str(event.get("@message", "")))
