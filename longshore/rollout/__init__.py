@@ -1,0 +1,1 @@
+"""The release: render, apply, watch, decide, verify, record."""

@@ -1,0 +1,126 @@
+"""The manifest of a release: the environment's overlay with this image, this revision and what Terraform says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longshore.commands import kubectl
+from longshore.errors import BadInput, CommandFailed
+from longshore.runner import Runner
+from longshore.steps import fingerprint
+from longshore.steps.memory import write_atomically
+
+MANIFEST = "longshore.dev/manifest"  # hash of all that the manifest was made from
+REVISION = "longshore.dev/revision"
+DIGEST = "longshore.dev/digest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What is released: the image REPOSITORY@DIGEST built from REVISION, reachable at NODE_PORT in NAMESPACE."""
+
+    repository: str
+    digest: str
+    revision: str
+    namespace: str
+    node_port: int
+    overlay: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Rendered YAML, and the hash of what it was rendered from."""
+
+    text: str
+    mark: str
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Return the objects of the manifest in their order."""
+        import yaml
+
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return [thing for thing in yaml.load_all(self.text, Loader=loader) if thing]
+
+
+def render(root: Path, work: Path, program: str, target: Target, runner: Runner) -> Manifest:
+    """Render TARGET's overlay; the same inputs are rendered once. Raises BadInput where the overlay is wrong."""
+    mark = fingerprint.of(root, ("k8s",), target.__dict__)[:32]
+    cached = work / "manifests" / f"{mark}.yaml"
+    if cached.exists():
+        return Manifest(text=cached.read_text(), mark=mark)
+    overlay = root / "k8s" / "overlays" / target.overlay
+    if not (overlay / "kustomization.yaml").exists():
+        raise BadInput(
+            f"there is no overlay k8s/overlays/{target.overlay}",
+            hint="`overlay` in longshore.toml names the folder",
+        )
+    folder = work / "kustomize"
+    kustomization = _kustomization(os.path.relpath(overlay, folder), target, mark)
+    write_atomically(folder / "kustomization.yaml", json.dumps(kustomization, indent=1))
+    try:
+        text = runner.run(kubectl.kustomize(program, folder)).stdout
+    except CommandFailed as problem:
+        raise BadInput(
+            f"k8s/overlays/{target.overlay} cannot be rendered",
+            detail=problem.detail,
+            hint="the lines above name the file",
+        ) from None
+    manifest = Manifest(text=text, mark=mark)
+    check(manifest, target)
+    write_atomically(cached, text)
+    return manifest
+
+
+def check(manifest: Manifest, target: Target) -> None:
+    """Raise BadInput for a manifest without a Deployment, or with one whose image is not the digest just built."""
+    deployments = [thing for thing in manifest.objects() if thing["kind"] == "Deployment"]
+    if not deployments:
+        raise BadInput(
+            f"the manifest of {target.overlay} holds no Deployment",
+            hint="look at k8s/base/kustomization.yaml",
+        )
+    images = [c["image"] for d in deployments for c in d["spec"]["template"]["spec"]["containers"]]
+    if f"{target.repository}@{target.digest}" not in images:
+        raise BadInput(
+            f"no container of the manifest runs the image just built; it names {', '.join(images)}",
+            hint="the Deployment's image must be `app`: Longshore puts repository and digest in its place",
+        )
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a manifest's text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _kustomization(overlay: str, target: Target, mark: str) -> dict[str, Any]:
+    """Return the kustomization that sets what is known at release time on top of the OVERLAY folder."""
+    environment = [
+        {"name": "REVISION", "value": target.revision},
+        {"name": "IMAGE_DIGEST", "value": target.digest},
+    ]
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": "app",
+            "annotations": {MANIFEST: mark, REVISION: target.revision, DIGEST: target.digest},
+        },
+        "spec": {"template": {"spec": {"containers": [{"name": "app", "env": environment}]}}},
+    }
+    port = [{"op": "replace", "path": "/spec/ports/0/nodePort", "value": target.node_port}]
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [overlay],
+        "namespace": target.namespace,
+        "images": [{"name": "app", "newName": target.repository, "digest": target.digest}],
+        "patches": [
+            {"target": {"kind": "Deployment", "name": "app"}, "patch": json.dumps(deployment)},
+            {"target": {"kind": "Service", "name": "app"}, "patch": json.dumps(port)},
+        ],
+    }

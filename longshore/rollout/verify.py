@@ -1,0 +1,99 @@
+"""The last question of a release: whether the public address answers with what was just released."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from longshore.errors import StepFailed
+
+ANSWERS = 6  # in a row, each on a connection of its own
+PAUSE = 0.2
+
+
+class Unverified(StepFailed):
+    """The public address does not answer, or not with the release."""
+
+
+class _Connection(http.client.HTTPSConnection):
+    """HTTPS to a name that may end in .localhost: such a name is this machine (RFC 6761), whatever the resolver says."""
+
+    def connect(self) -> None:
+        address = "127.0.0.1" if self.host == "localhost" or self.host.endswith(".localhost") else self.host
+        self.sock = socket.create_connection((address, self.port), self.timeout)
+        context: ssl.SSLContext = self._context  # type: ignore[attr-defined]
+        self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+
+
+def ask(url: str, path: str, authority: Path | None, timeout: float = 5.0) -> tuple[int, str]:
+    """Return status and body of URL + PATH; AUTHORITY is a CA certificate file beside the system's. Raises OSError."""
+    parts = urlsplit(url)
+    context = ssl.create_default_context(cafile=str(authority) if authority else None)
+    connection = _Connection(str(parts.hostname), parts.port or 443, timeout=timeout, context=context)
+    try:
+        connection.request("GET", path, headers={"Connection": "close"})
+        response = connection.getresponse()
+        return response.status, response.read(1 << 20).decode(errors="replace")
+    except http.client.HTTPException as problem:
+        raise OSError(f"no HTTP answer: {problem}") from None
+    finally:
+        connection.close()
+
+
+def version(url: str, authority: Path | None) -> dict[str, Any]:
+    """Return what /version says. Raises OSError where it does not answer with 200 and JSON."""
+    status, body = ask(url, "/version", authority)
+    if status != 200:
+        raise OSError(f"answered {status}")
+    try:
+        found = json.loads(body)
+    except ValueError:
+        raise OSError("did not answer with JSON") from None
+    return found if isinstance(found, dict) else {}
+
+
+def until_answers(
+    url: str,
+    authority: Path | None,
+    *,
+    digest: str,
+    revision: str,
+    deadline: float,
+    pause: Callable[[float], None],
+    say: Callable[[str], None],
+) -> set[str]:
+    """Ask until ANSWERS in a row come from the release; return the names of the pods that answered.
+
+    Raises Unverified after DEADLINE seconds, with the last thing that was wrong.
+    """
+    end = time.monotonic() + deadline
+    pods: set[str] = set()
+    row, wrong = 0, "it has not answered yet"
+    while row < ANSWERS:
+        try:
+            found = version(url, authority)
+            if (found.get("digest"), found.get("revision")) == (digest, revision):
+                row += 1
+                pods.add(str(found.get("pod")))
+                continue
+            wrong = (
+                f"it answers with revision {found.get('revision')}, digest {str(found.get('digest'))[:19]}"
+            )
+        except OSError as problem:
+            wrong = str(problem)
+        row = 0
+        if time.monotonic() > end:
+            raise Unverified(
+                f"{url} does not serve the release: {wrong}",
+                hint="`invoke local.logs` and `invoke release.logs` say more",
+            )
+        say(f"asking {url}: {wrong}")
+        pause(PAUSE)
+    return pods
