@@ -1,0 +1,36 @@
+"""What you type: one module for each of Invoke's Collections."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+
+
+def collection() -> Collection:
+    """Return every command; another repository adds it to its own with `ns.add_collection(collection(), name="ship")`."""
+    from longshore.tasks import check, deploy, doctor, image, infra, local, release, serve
+
+    top = Collection()
+    for task in (deploy.deploy, serve.serve, doctor.doctor, check.check, check.lint, check.test, check.scan):
+        top.add_task(task)
+    for task in (release.status, release.history, release.rollback, release.url):
+        top.add_task(task)
+    groups = {
+        "image": (image.build, image.push),
+        "infra": (
+            infra.bootstrap,
+            infra.validate,
+            infra.plan,
+            infra.apply,
+            infra.output,
+            infra.state,
+            infra.destroy,
+        ),
+        "release": (release.apply, release.diff, release.logs),
+        "local": (local.up, local.down, local.status, local.reset, local.logs),
+    }
+    for name, tasks in groups.items():
+        group = Collection(name)
+        for task in tasks:
+            group.add_task(task)
+        top.add_collection(group)
+    return top

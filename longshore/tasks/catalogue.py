@@ -1,0 +1,75 @@
+"""The steps of a deployment, declared on one page: what each needs, and when it has nothing to do."""
+
+from __future__ import annotations
+
+from longshore.errors import Precondition
+from longshore.steps import checks
+from longshore.steps.graph import Graph, Progress, Step
+from longshore.tasks.world import World
+
+
+def graph(world: World, *, with_checks: bool = True) -> Graph:
+    """Return all that brings the revision in the working tree to serve in WORLD's environment."""
+    gates = checks.steps(world.settings, world.runner) if with_checks else ()
+    parts = _parts(world)
+    here = {part.name for part in parts}
+    return Graph([*gates, *parts, *_delivery(world, tuple(gate.name for gate in gates), here)])
+
+
+def _delivery(world: World, gates: tuple[str, ...], here: set[str]) -> tuple[Step, ...]:
+    infra, image = world.infra, world.image
+
+    def needs(*names: str) -> tuple[str, ...]:
+        return tuple(name for name in names if name in here)
+
+    def roll_out(progress: Progress) -> str:
+        manifest = world.manifest()
+        return world.releaser().run(manifest, world.target(), progress)
+
+    return (
+        Step(
+            name="infra", title="apply terraform/", needs=needs("aws", "packages"), settled=infra.settled, run=infra.bring_up,
+        ),
+        Step(
+            name="image", title="build and push the image", needs=("infra", *needs("buildkit", "base-image", "registry")),
+            settled=image.settled, run=lambda progress: image.build(infra.outputs(), progress),
+        ),
+        Step(
+            name="release", title="roll out", needs=(*gates, "image", *needs("node", "edge")), settled=world.release_settled, run=roll_out,
+        ),
+    )  # fmt: skip
+
+
+def _parts(world: World) -> tuple[Step, ...]:
+    """Return the parts of the environment that run on this machine as steps; none for an environment in AWS."""
+    if world.place is None:
+        return ()
+    from longshore.local.parts import Part, parts
+
+    applied = world.infra.settled()
+
+    def step(part: Part) -> Step:
+        def settled() -> str | None:
+            # The edge serves what the load balancer's listeners say, and those may just have changed.
+            stale = part.name == "edge" and not applied
+            return "up" if not stale and part.ready() else None
+
+        return Step(name=part.name, title=part.title, needs=part.needs, settled=settled, run=part.start)
+
+    return tuple(step(part) for part in parts(world.settings, world.environment, world.runner))
+
+
+def guard(world: World, *, skip_checks: bool) -> None:
+    """Raise Precondition where a protected environment would get less than a committed and checked revision."""
+    if not world.environment.protected:
+        return
+    name = world.environment.name
+    if skip_checks:
+        raise Precondition(
+            f"{name} is protected: its checks cannot be skipped", hint="leave --skip-checks out"
+        )
+    if world.source.dirty:
+        raise Precondition(
+            f"{name} is protected and the working tree has uncommitted work",
+            hint="commit it, push it, and deploy the commit",
+        )

@@ -1,0 +1,143 @@
+"""The rollout and its records."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from longshore.commands import kubectl
+from longshore.errors import Precondition
+from longshore.rollout import records, watch
+from longshore.rollout.verdict import Outcome
+from longshore.steps.graph import Graph, Progress, Step
+from longshore.tasks import catalogue
+from longshore.tasks.session import Opened
+from longshore.tasks.world import World
+
+HELP = {
+    "environment": "an [environments.NAME] of longshore.toml (default: local)",
+    "json": "one JSON document on standard output",
+}
+
+
+@task(help=HELP)
+def apply(context: Context, environment: str = "local", json: bool = False) -> None:
+    """Roll this revision out, without the checks."""
+    with Opened(as_json=json) as run:
+        world = World(run.settings, environment, run.runner)
+        catalogue.guard(world, skip_checks=False)
+        with world.claim("release.apply"):
+            run.run(catalogue.graph(world, with_checks=False))
+
+
+@task(help=HELP)
+def diff(context: Context, environment: str = "local", json: bool = False) -> None:
+    """Show what a release would change."""
+    with Opened(as_json=json) as run:
+        world = World(run.settings, environment, run.runner)
+        if not world.image.digest():
+            raise Precondition(
+                "this revision has no image yet", hint=f"`invoke image.build -e {environment}`"
+            )
+        text = run.runner.run(
+            kubectl.diff(world.releaser().cluster, world.manifest().text), check=False
+        ).stdout
+        run.data(diff=text)
+        run.console.line(text or "no difference")
+
+
+@task(help=HELP)
+def logs(context: Context, environment: str = "local", json: bool = False) -> None:
+    """Follow the application's logs until interrupted."""
+    with Opened(as_json=json) as run:
+        cluster = World(run.settings, environment, run.runner).releaser().cluster
+        run.runner.run(kubectl.follow_logs(cluster, "app.kubernetes.io/name=app"), on_line=run.console.line)
+
+
+@task(help=HELP)
+def status(context: Context, environment: str = "local", json: bool = False) -> None:
+    """Say what serves, since when, and whether it is well."""
+    with Opened(as_json=json) as run:
+        releaser = World(run.settings, environment, run.runner).releaser()
+        releases = records.history(releaser.cluster, run.runner)
+        verdict = watch.look(releaser.cluster, run.runner, ("app",))[0]
+        good = records.last_good(releases)
+        run.data(
+            url=releaser.url,
+            healthy=verdict.outcome is Outcome.GOOD,
+            said=verdict.sentence,
+            pods=verdict.pods,
+        )
+        rows = [
+            ("url", releaser.url),
+            ("state", verdict.sentence),
+            ("pods", ", ".join(verdict.pods) or "none"),
+        ]
+        if good:
+            run.data(release=good.number, revision=good.revision, digest=good.digest, since=good.finished)
+            rows[1:1] = [
+                ("release", f"{good.number}, by {good.actor}"),
+                ("revision", good.revision),
+                ("since", good.finished),
+            ]
+        run.console.summary(rows)
+
+
+@task(help=HELP)
+def history(context: Context, environment: str = "local", json: bool = False) -> None:
+    """List the recorded releases, the newest first."""
+    with Opened(as_json=json) as run:
+        releaser = World(run.settings, environment, run.runner).releaser()
+        releases = records.history(releaser.cluster, run.runner)
+        run.data(
+            releases=[
+                {key: value for key, value in asdict(release).items() if key != "manifest"}
+                for release in releases
+            ]
+        )
+        for release in releases:
+            cause = f"  {release.cause}" if release.cause else ""
+            run.console.line(
+                f"{release.number:>5}  {release.finished or release.started}  {release.verdict:<11}  {release.revision}{cause}"
+            )
+
+
+@task(help=HELP | {"to": "number of the release (default: the last good one before what runs now)"})
+def rollback(context: Context, environment: str = "local", to: int = 0, json: bool = False) -> None:
+    """Make a recorded release serve again."""
+    with Opened(as_json=json) as run:
+        world = World(run.settings, environment, run.runner)
+        releaser = world.releaser()
+        good = [
+            release
+            for release in records.history(releaser.cluster, run.runner)
+            if release.verdict == records.GOOD
+        ]
+        chosen = (
+            next((release for release in good if release.number == to), None)
+            if to
+            else next(iter(good[1:]), None)
+        )
+        if chosen is None:
+            raise Precondition(
+                "there is no such good release to return to",
+                hint=f"`invoke history -e {environment}` lists them",
+            )
+
+        def work(progress: Progress) -> str:
+            return releaser.return_to(chosen, progress)
+
+        with world.claim("rollback"):
+            run.run(Graph([Step(name="rollback", title=f"return to release {chosen.number}", run=work)]))
+
+
+@task(help=HELP)
+def url(context: Context, environment: str = "local", json: bool = False) -> None:
+    """Print the public address alone."""
+    with Opened(as_json=json) as run:
+        address = str(World(run.settings, environment, run.runner).infra.outputs()["url"])
+        run.data(url=address)
+        if not json:
+            print(address)

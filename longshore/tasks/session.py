@@ -1,0 +1,116 @@
+"""What every task needs, made once per program run: settings, runner, console; and what becomes of a failure."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from invoke.exceptions import Exit
+
+from longshore import settings as configuration
+from longshore.cancellation import Cancellation
+from longshore.console import Console
+from longshore.errors import Failure, Interrupted
+from longshore.runner import Runner
+from longshore.settings import Settings
+from longshore.steps import scheduler
+from longshore.steps.graph import Graph
+from longshore.steps.memory import Memory
+
+KEPT_LOGS = 20  # program runs
+
+
+class Opened:
+    """A program run as a context: failures leave it as one sentence, a hint and an exit code."""
+
+    def __init__(self, *, as_json: bool = False, dry_run: bool = False) -> None:
+        self.as_json = as_json
+        self.started = time.monotonic()
+        environ = configuration.process_environment()
+        self.console = Console(environ, ci=environ.get("CI", "") not in ("", "0", "false"), as_json=as_json)
+        self.cancellation = Cancellation()
+        self.cancellation.install()
+        self._root = Path.cwd()
+        self._environ = environ
+        self._dry_run = dry_run
+        self.settings: Settings
+        self.runner: Runner
+        self._data: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self.settings = configuration.load(self._root, self._environ)
+        except Failure as failure:
+            raise self._ended(failure) from None
+        logs = self.settings.work / "logs"
+        folder = logs / time.strftime("%Y%m%d-%H%M%S")
+        _prune(logs)
+        self.runner = Runner(
+            self._environ,
+            log_dir=folder,
+            dry_run=self._dry_run,
+            cancellation=self.cancellation,
+            announce=self.console.line,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.console.close()
+        if isinstance(error, scheduler.StepFailure):
+            raise self._ended(error.failure, error.step) from None
+        if isinstance(error, Failure):
+            raise self._ended(error) from None
+        if isinstance(error, OSError) and error.errno in (28, 122):
+            from longshore.errors import DiskFull
+
+            raise self._ended(DiskFull("the disk is full")) from None
+        if error is None and self.as_json:
+            print(json.dumps(self._data, indent=1, default=str))
+
+    @property
+    def memory(self) -> Memory:
+        """What was done in this checkout, whatever the environment."""
+        return Memory(self.settings.work / "cache")
+
+    def run(self, graph: Graph) -> scheduler.Report:
+        """Run GRAPH and say which of its steps had nothing to do."""
+        report = scheduler.run(graph, self.console, self.memory, self.cancellation)
+        self.data(ran=report.ran, skipped=report.skipped)
+        return report
+
+    def data(self, **values: Any) -> None:
+        """Add VALUES to the JSON document."""
+        self._data |= values
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock since the task began."""
+        return time.monotonic() - self.started
+
+    def _ended(self, failure: Failure, step: str = "") -> Exit:
+        self.console.failure(failure, step)
+        if self.as_json:
+            document = {
+                "error": failure.sentence,
+                "hint": failure.hint,
+                "step": step,
+                "exit_code": failure.exit_code,
+                **self._data,
+            }
+            print(json.dumps(document, indent=1, default=str))
+        if isinstance(failure, Interrupted):
+            sys.stdout.flush()
+        return Exit(code=failure.exit_code)
+
+
+def _prune(logs: Path) -> None:
+    import shutil
+
+    for old in sorted(logs.glob("*"))[: -KEPT_LOGS or None]:
+        shutil.rmtree(old, ignore_errors=True)

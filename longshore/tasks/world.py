@@ -1,0 +1,127 @@
+"""One environment with everything that acts on it, put together from its settings. The only place that asks where an environment runs."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from longshore.command import Command, Secret
+from longshore.commands import buildctl, docker
+from longshore.rollout import access
+from longshore.rollout.release import Releaser
+from longshore.rollout.render import Manifest, Target, render
+from longshore.runner import Runner
+from longshore.settings import Environment, Settings
+from longshore.steps import source
+from longshore.steps.claim import claim
+from longshore.steps.image import Image
+from longshore.steps.infra import Infra
+
+if TYPE_CHECKING:
+    from longshore.local.place import Place
+
+
+class World:
+    """The environment called NAME as the tasks see it."""
+
+    def __init__(self, settings: Settings, name: str, runner: Runner) -> None:
+        self.settings = settings
+        self.runner = runner
+        self.environment: Environment = settings.environment(name)
+        self.infra = Infra(settings, self.environment, runner)
+
+    def claim(self, doing: str) -> AbstractContextManager[None]:
+        """Hold the environment while a command changes it; raises LockHeld where another one does."""
+        return claim(self.infra.folder, self.environment.name, doing)
+
+    @cached_property
+    def place(self) -> Place | None:
+        """Where the environment lives on this machine, or None where it lives in AWS."""
+        if self.environment.local is None:
+            return None
+        from longshore.local.place import Place
+
+        return Place.of(self.settings, self.environment)
+
+    @cached_property
+    def source(self) -> source.Source:
+        """The revision of the working tree."""
+        return source.read(self.settings, self.runner)
+
+    @property
+    def kubectl(self) -> str:
+        """The kubectl to use: the cluster's own where we built it."""
+        return str(self.place.kubectl) if self.place else "kubectl"
+
+    @property
+    def authority(self) -> Path | None:
+        """The CA that signed the public address, beside those that the system trusts."""
+        return self.place.edge_ca if self.place else None
+
+    @cached_property
+    def image(self) -> Image:
+        """The application's image."""
+        base = self.settings.application.base_image
+        if self.place:
+            from longshore.local import base_image
+
+            base = base_image.fingerprint(self.settings)
+        return Image(
+            settings=self.settings,
+            environment=self.environment,
+            runner=self.runner,
+            builder=self._build,
+            base=base,
+        )
+
+    def manifest(self) -> Manifest:
+        """The manifest of this revision."""
+        program = self.kubectl
+        return render(self.settings.root, self.infra.folder, program, self.target(), self.runner)
+
+    def target(self) -> Target:
+        """What a release of this revision is made of."""
+        outputs = self.infra.outputs()
+        return Target(
+            repository=str(outputs["repository_url"]), digest=self.image.digest(), revision=self.source.revision,
+            namespace=self.environment.namespace, node_port=int(outputs["node_port"]), overlay=self.environment.overlay,
+        )  # fmt: skip
+
+    def releaser(self) -> Releaser:
+        """What rolls a manifest out."""
+        outputs = self.infra.outputs()
+        return Releaser(
+            cluster=access.cluster(self.settings, self.environment, outputs, self.kubectl), environment=self.environment,
+            runner=self.runner, url=str(outputs["url"]), authority=self.authority, actor=self._actor(),
+            evidence=self.settings.work / "report" / "evidence",
+        )  # fmt: skip
+
+    def release_settled(self) -> str | None:
+        """Return a reason when the cluster runs this revision already and is well."""
+        if not self.image.digest() or not self.infra.memory.get("outputs"):
+            return None
+        return self.releaser().settled(self.manifest())
+
+    def _build(self, *, name: str, metadata: Path, env: Mapping[str, str | Secret]) -> Command:
+        app, root = self.settings.application, self.settings.root
+        if self.place is None:
+            return docker.build(
+                root, app.dockerfile, name=name, metadata=metadata, env=env, deadline=app.build_deadline
+            )
+        from longshore.local import base_image, buildkit
+
+        pip = base_image.pip_conf(self.settings)
+        return buildctl.build(
+            str(buildkit.buildctl(self.settings)), f"unix://{self.place.buildkit_socket}", root, app.dockerfile,
+            name=name, metadata=metadata,
+            contexts=base_image.contexts(self.settings, self.place), secrets={"pip_conf": pip} if pip else {},
+            env=env, deadline=app.build_deadline,
+        )  # fmt: skip
+
+    def _actor(self) -> str:
+        environ: Mapping[str, Any] = self.settings.environ
+        return str(environ.get("GITLAB_USER_LOGIN") or environ.get("CI_JOB_URL") or getpass.getuser())
