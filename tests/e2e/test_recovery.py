@@ -1,0 +1,79 @@
+"""After a stop, a crash or a kill of any part, one command has the same release serving again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Project
+
+
+def pid_of(project: Project, part: str) -> int:
+    """Return the process of one of the environment's daemons."""
+    run = next(Path("/run/longshore").glob(f"*-{project.name}-*"))
+    return int(json.loads((run / f"{part}.pid").read_text())[0])
+
+
+def traces() -> dict[str, list[str]]:
+    """Return what a local environment could leave on this machine."""
+
+    def lines(*argv: str) -> list[str]:
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    return {
+        "interfaces": [line.split(":")[1].strip() for line in lines("ip", "-o", "link")],
+        "routes": lines("ip", "route"),
+        "firewall": [line.split("[")[0] for line in lines("iptables-save") if not line.startswith("#")],
+        "mounts": [
+            line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if "longshore" in line
+        ],
+        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob("*/longshore*")],
+        "sockets": [str(path) for path in Path("/run/longshore").glob("*")]
+        if Path("/run/longshore").exists()
+        else [],
+    }
+
+
+@pytest.mark.parametrize("part", ["node", "edge", "aws", "buildkit", "registry"])
+def test_a_killed_part_is_up_again_with_the_same_release_after_local_up(project: Project, part: str) -> None:
+    before = project.deploy().data
+    os.kill(pid_of(project, part), signal.SIGKILL)
+    time.sleep(0.3)
+    began = time.monotonic()
+    project.invoke("local.up", "-e", project.name)
+    while True:
+        try:
+            if project.version()["digest"] == before["digest"]:
+                break
+        except (OSError, AssertionError):
+            pass
+        assert time.monotonic() - began < 30, f"{part} was killed and nothing serves after 30 s"
+        time.sleep(0.1)
+    print(f"{part} killed: serving again after {time.monotonic() - began:.1f} s")
+    said = project.deploy().data
+    assert (said["digest"], said["changed"]) == (before["digest"], False)
+
+
+def test_down_leaves_nothing_and_up_has_the_same_release_serving(project: Project) -> None:
+    before = project.deploy().data
+    project.invoke("local.down", "-e", project.name)
+    with pytest.raises(ConnectionRefusedError):
+        project.version()
+    left = traces()
+    interface = f"ls-{hashlib.sha256(project.state().name.encode()).hexdigest()[:8]}"
+    assert not [name for name in left["interfaces"] if name.startswith(interface)]
+    for what in ("mounts", "cgroups", "sockets"):
+        assert not [trace for trace in left[what] if f"-{project.name}-" in trace], what
+    assert not [line for line in left["firewall"] if "KUBE" in line]
+    began = time.monotonic()
+    said = project.deploy().data
+    print(f"serving again {time.monotonic() - began:.1f} s after local.down")
+    assert (said["digest"], said["changed"]) == (before["digest"], False)
+    assert project.version()["revision"] == before["revision"]
