@@ -99,6 +99,7 @@ def lock(session: nox.Session) -> None:
         "--no-emit-index-url",
         "--no-header",
         "--no-annotate",
+        "--no-strip-extras",  # pip, asked for hashes, does not see that `coverage` pins `coverage[toml]`
     )
     for name, sources in {
         "application": ["requirements/application.in"],
