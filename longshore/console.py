@@ -132,7 +132,7 @@ class Console:
         if self._view is None:
             self._view = console_live.start(self.stream)
         rows = [
-            (name, _describe(row, now), row.done, row.total, now - row.since)
+            (name, row.text or row.title, _count(row, now), row.done, row.total, now - row.since)
             for name, row in self._running.items()
         ]
         self._view.update(console_live.render(rows), refresh=True)
@@ -143,17 +143,19 @@ class Console:
 
 
 def _describe(row: _Running, now: float) -> str:
-    text = row.text or row.title
-    if row.done is not None and row.total:
-        text = f"{text} ({row.done} of {row.total}{_remaining(row, now)})"
-    return text
+    text, count = row.text or row.title, _count(row, now)
+    return f"{text} ({count})" if count else text
 
 
-def _remaining(row: _Running, now: float) -> str:
-    if row.first is None or row.done is None or not row.total:
+def _count(row: _Running, now: float) -> str:
+    """Return `93 of 220, about 56 s left`; an empty text where nothing is counted, no time where it cannot be told yet."""
+    if row.done is None or not row.total:
         return ""
+    text = f"{row.done} of {row.total}"
+    if row.first is None:
+        return text
     since, at = row.first
-    if row.done - at < 5 or now - since < 3:
-        return ""
+    if row.done - at < max(5, row.total / 20) or now - since < 3:  # the first few say too little
+        return text
     left = (row.total - row.done) * (now - since) / (row.done - at)
-    return f", about {left / 60:.0f} min left" if left > 90 else f", about {left:.0f} s left"
+    return f"{text}, about {left / 60:.0f} min left" if left > 90 else f"{text}, about {left:.0f} s left"
