@@ -57,13 +57,24 @@ def command(place: Place) -> Command:
     )
 
 
-def cluster(place: Place) -> dict[str, str]:
-    """Return what DescribeCluster says of the API server: address, CA (base64), issuer of service account tokens."""
+def cluster(place: Place) -> dict[str, Any]:
+    """Return what DescribeCluster says of the API server: address, CA (base64), issuer of service account tokens.
+
+    For our own cluster also whose certificate may turn access policies into its bindings.
+    """
+    named = {"name": place.cluster_name, "issuer": place.issuer}
     if place.existing is not None:
         endpoint, authority = existing_cluster(place.existing)
-    else:
-        endpoint, authority = place.endpoint, base64.b64encode(place.ca.read_bytes()).decode()
-    return {"name": place.cluster_name, "endpoint": endpoint, "ca": authority, "issuer": place.issuer}
+        return {**named, "endpoint": endpoint, "ca": authority}
+    administrator = {"certificate": str(place.pki / "admin.crt"), "key": str(place.pki / "admin.key")}
+    ca = base64.b64encode(place.ca.read_bytes()).decode()
+    return {
+        **named,
+        "endpoint": place.endpoint,
+        "ca": ca,
+        "ca_file": str(place.ca),
+        "administrator": administrator,
+    }
 
 
 def existing_cluster(existing: Existing) -> tuple[str, str]:

@@ -118,4 +118,4 @@ def test_kubectls_plugin_prints_a_token_that_the_webhook_accepts(aws: AwsProcess
     token = json.loads(prints[0])["status"]["token"]
     review = aws.ask("/_local/authenticate", "POST", json.dumps({"spec": {"token": token}}).encode())
     assert review["status"]["authenticated"]
-    assert review["status"]["user"]["groups"] == ["longshore:cluster-admin"]
+    assert review["status"]["user"]["groups"] == ["eks:AmazonEKSClusterAdminPolicy"]

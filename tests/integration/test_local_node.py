@@ -140,13 +140,6 @@ def test_logs_of_a_pod_reach_the_user(live: Live) -> None:
     assert live.kubectl("logs", "deployment/sleeper") == ""
 
 
-def test_a_view_group_may_read_but_not_write(live: Live) -> None:
-    asked = ("auth", "can-i", "--as=someone", "--as-group=longshore:view")
-    assert live.kubectl(*asked, "get", "pods").strip() == "yes"
-    options = (f"--kubeconfig={live.place.kubeconfig}", *asked, "delete", "pods")
-    assert live.runner.run(query(str(live.place.kubectl), *options), check=False).stdout.strip() == "no"
-
-
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_a_killed_component_comes_back_and_pods_run_on(live: Live, name: str) -> None:
     before = control.status(live.place)[name]["restarts"]

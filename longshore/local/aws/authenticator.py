@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from longshore.local.aws.access_policies import grants, group
+from longshore.local.aws.bindings import Bindings
 from longshore.local.aws.eks import all_clusters, extra
 from longshore.local.aws.eks_access import NODE_TYPES
 from longshore.local.aws.mending import Refused
@@ -30,12 +32,7 @@ REQUIRED = {
     "X-Amz-SignedHeaders",
     "X-Amz-Signature",
 }
-POLICIES = {  # EKS access policy -> the ClusterRole that stands for it in the local cluster
-    "AmazonEKSClusterAdminPolicy": "cluster-admin",
-    "AmazonEKSAdminPolicy": "admin",
-    "AmazonEKSEditPolicy": "edit",
-    "AmazonEKSViewPolicy": "view",
-}
+BINDINGS = Bindings()
 
 
 def review(body: Any, log: Callable[[str], None]) -> dict[str, Any]:
@@ -49,10 +46,23 @@ def review(body: Any, log: Callable[[str], None]) -> dict[str, Any]:
         token = ""
     try:
         status = {"authenticated": True, "user": _user(token)}
+        _bind(log)
     except Refused as problem:
         log(f"token refused: {problem.message}")
         status = {"authenticated": False, "error": problem.message}
     return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}
+
+
+def _bind(log: Callable[[str], None]) -> None:
+    """Have the API server hold what the associations say; who the user is does not depend on that."""
+    wanted = current().real_cluster().get("name")
+    kept = [extra(cluster).policies for cluster in all_clusters() if wanted in (None, cluster.name)]
+    try:
+        BINDINGS.ensure(
+            grant for entries in kept for policies in entries.values() for grant in grants(policies)
+        )
+    except OSError as problem:
+        log(f"the API server does not take the access policies: {problem}")
 
 
 def _refuse(reason: str) -> Refused:
@@ -118,12 +128,8 @@ def _mapped(cluster: Any, who: Identity) -> dict[str, Any]:
     """Return the Kubernetes user: the entry's name and groups, and a group for each access policy it is given."""
     entry = _entry_of(cluster, who)
     groups = list(entry["kubernetesGroups"])
-    for policy, scope in extra(cluster).policies.get(entry["principalArn"], {}).items():
-        role = POLICIES.get(policy.rsplit("/", 1)[-1])
-        if role and scope["type"] == "cluster":
-            groups.append(f"longshore:{role}")
-        elif role:
-            groups += [f"longshore:{role}:{namespace}" for namespace in scope.get("namespaces") or []]
+    given = extra(cluster).policies.get(entry["principalArn"], {})
+    groups += [group(policy, namespace) for policy, namespace in grants(given)]
     session = who.arn.rsplit("/", 1)[-1]
     return {
         "username": entry["username"].replace("{{SessionName}}", session),

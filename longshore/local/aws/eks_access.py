@@ -6,6 +6,7 @@ import time
 import uuid
 from typing import Any
 
+from longshore.local.aws.access_policies import POLICIES, PREFIX
 from longshore.local.aws.eks import Extra, Fields, arn, cluster_of, extra, find
 from longshore.local.aws.mending import Refused
 from longshore.local.aws.options import ACCOUNT, PARTITION
@@ -48,7 +49,26 @@ def put_entry(cluster: Any, region: str, asked: Fields) -> Fields:
 
 
 def associate(kept: Extra, principal: str, policy: str, scope: Fields) -> Fields:
-    """Give PRINCIPAL the access POLICY within SCOPE, and return the association."""
+    """Give PRINCIPAL the access POLICY within SCOPE, and return the association. Refuses what EKS refuses."""
+    namespaces = scope.get("namespaces") or []
+    if policy.removeprefix(PREFIX) not in POLICIES:
+        raise Refused(
+            400, "InvalidParameterException", f"The policyArn parameter format is not valid: {policy}"
+        )
+    if scope.get("type") not in ("cluster", "namespace") or bool(namespaces) != (
+        scope["type"] == "namespace"
+    ):
+        raise Refused(
+            400,
+            "InvalidParameterException",
+            "The access scope needs namespaces if, and only if, its type is namespace",
+        )
+    if kept.entries[principal]["type"] != "STANDARD":
+        raise Refused(
+            400,
+            "InvalidRequestException",
+            "Access policies can be associated with STANDARD access entries only",
+        )
     kept.policies.setdefault(principal, {})[policy] = {**scope, "at": time.time()}
     return next(found for found in associated(kept, principal) if found["policyArn"] == policy)
 
@@ -77,7 +97,13 @@ def create_entry(r: Request, c: str) -> Fields:
 
 @route("GET", "/clusters/{c}/access-entries")
 def list_entries(r: Request, c: str) -> Fields:
-    return {"accessEntries": list(extra(cluster_of(r.region, c)).entries)}
+    kept, policy = extra(cluster_of(r.region, c)), r.parameter("associatedPolicyArn")
+    found = [
+        principal
+        for principal in kept.entries
+        if policy is None or policy in kept.policies.get(principal, {})
+    ]
+    return {"accessEntries": found}
 
 
 def _entry(r: Request, c: str, p: str) -> tuple[Extra, Fields]:
@@ -106,6 +132,11 @@ def delete_entry(r: Request, c: str, p: str) -> Fields:
     del kept.entries[p]
     kept.policies.pop(p, None)
     return {}
+
+
+@route("GET", "/access-policies")
+def list_policies(r: Request) -> Fields:
+    return {"accessPolicies": [{"name": name, "arn": PREFIX + name} for name in POLICIES]}
 
 
 @route("POST", "/clusters/{c}/access-entries/{p}/access-policies")

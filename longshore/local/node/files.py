@@ -130,43 +130,22 @@ current-context: aws
 
 
 def bootstrap(place: Place) -> str:
-    """Return what every cluster of ours holds: who may do what, and a DNS service that answers at once.
+    """Return what every cluster of ours holds: a DNS service that answers at once.
 
     There is no DNS server. A service without endpoints is refused by the node at once, where an address that nobody has would
     let every look-up wait for its timeout.
     """
-    rbac = "rbac.authorization.k8s.io"
-
-    def binding(kind: str, group: str, role: str, **where: str) -> dict[str, object]:
-        return {
-            "apiVersion": f"{rbac}/v1",
-            "kind": kind,
-            "metadata": {"name": group, **where},
-            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": rbac, "kind": "Group", "name": group}],
-        }
-
-    # The local AWS turns EKS access policies into these groups: for the cluster, or for one namespace.
-    roles, app = ("cluster-admin", "admin", "edit", "view"), place.namespace
-    items = [binding("ClusterRoleBinding", f"longshore:{role}", role) for role in roles]
-    items.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": app}})
-    items += [binding("RoleBinding", f"longshore:{role}:{app}", role, namespace=app) for role in roles]
+    ports = [
+        {"name": name, "port": 53, "protocol": protocol}
+        for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))
+    ]
     dns = {
-        "clusterIP": str(place.services[10]),
-        "ports": [
-            {"name": "dns", "port": 53, "protocol": "UDP"},
-            {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
-        ],
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+        "spec": {"clusterIP": str(place.services[10]), "ports": ports},
     }
-    items.append(
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "kube-dns", "namespace": "kube-system"},
-            "spec": dns,
-        }
-    )
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": [dns]})
 
 
 def all_files(place: Place, plugins: str) -> dict[str, str]:

@@ -124,6 +124,43 @@ def test_an_access_entry_can_not_hand_out_kubernetes_own_groups(aws: LocalAws) -
         )
 
 
+@pytest.mark.parametrize(
+    ("policy", "scope"),
+    [
+        (POLICY, {"type": "namespace", "namespaces": []}),
+        (POLICY, {"type": "cluster", "namespaces": ["shop"]}),
+        (POLICY.replace("Edit", "Magic"), {"type": "cluster"}),
+    ],
+)
+def test_an_association_that_eks_would_refuse_is_refused(
+    aws: LocalAws, policy: str, scope: dict[str, Any]
+) -> None:
+    aws.make_cluster()
+    eks = aws.client("eks")
+    eks.create_access_entry(clusterName="shop-local", principalArn=PRINCIPAL)
+    with pytest.raises(ClientError, match="InvalidParameterException"):
+        eks.associate_access_policy(
+            clusterName="shop-local", principalArn=PRINCIPAL, policyArn=policy, accessScope=scope
+        )
+
+
+def test_entries_are_found_by_their_policy(aws: LocalAws) -> None:
+    aws.make_cluster()
+    eks = aws.client("eks")
+    for name in ("one", "two"):
+        eks.create_access_entry(
+            clusterName="shop-local", principalArn=f"arn:aws:iam::123456789012:role/{name}"
+        )
+    chosen = "arn:aws:iam::123456789012:role/two"
+    eks.associate_access_policy(
+        clusterName="shop-local", principalArn=chosen, policyArn=POLICY, accessScope={"type": "cluster"}
+    )
+    found = eks.list_access_entries(clusterName="shop-local", associatedPolicyArn=POLICY)
+    assert found["accessEntries"] == [chosen]
+    known = eks.list_access_policies()["accessPolicies"]
+    assert {"name": "AmazonEKSEditPolicy", "arn": POLICY} in known
+
+
 def test_pod_identity_associations_round_trip(aws: LocalAws) -> None:
     aws.make_cluster()
     eks = aws.client("eks")

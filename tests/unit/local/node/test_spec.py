@@ -65,12 +65,10 @@ def test_files_are_what_their_readers_parse(place: Place) -> None:
     assert f'sandbox_image = "{place.registry}/pause:1"' in written["containerd.toml"]
 
 
-def test_every_access_policy_has_its_role(place: Place) -> None:
+def test_a_new_cluster_holds_a_dns_service_that_nothing_stands_behind(place: Place) -> None:
     items = json.loads(files.bootstrap(place))["items"]
-    roles = {one["metadata"]["name"]: one["roleRef"]["name"] for one in items if "roleRef" in one}
-    assert roles["longshore:cluster-admin"] == "cluster-admin"
-    assert roles["longshore:edit:shop"] == "edit"
-    assert {one["kind"] for one in items} == {"ClusterRoleBinding", "RoleBinding", "Namespace", "Service"}
+    assert [(one["kind"], one["metadata"]["name"]) for one in items] == [("Service", "kube-dns")]
+    assert "selector" not in items[0]["spec"]
 
 
 def test_the_node_hides_the_folders_that_components_write_to(place: Place) -> None:
