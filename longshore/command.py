@@ -58,6 +58,7 @@ class Command:
     survives: bool = (
         False  # writes to a file and not to a pipe, so that it finishes its work if we are killed
     )
+    private: bool = False  # what it prints is a credential: no log keeps it
     grace: float = 10.0  # seconds between TERM and KILL; Terraform needs longer than most to leave its lock
 
     @property

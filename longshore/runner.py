@@ -76,7 +76,7 @@ class Runner:
         if self.dry_run and command.kind is Kind.CHANGE:
             self._announce(f"would run: {shown}")
             return Result(exit_code=0, stdout="", tail="", seconds=0.0, log=None)
-        log = self._log(command.argv[0])
+        log = None if command.private else self._log(command.argv[0])
         started = time.monotonic()
         try:
             with _Log(log) as stream:

@@ -18,6 +18,7 @@ import msgspec
 from longshore.command import Secret
 from longshore.errors import BadInput
 from longshore.settings_check import check_keys, check_numbers, line_of, place_of
+from longshore.settings_rollout import Budgets, Patience, Seconds
 
 FILE = "longshore.toml"
 PREFIX = "LONGSHORE__"
@@ -80,7 +81,8 @@ class Environment(Struct, frozen=True):
     """`[environments.NAME]`: a place we deploy to.
 
     `variables` are Terraform variables on top of the environment's .tfvars file. Deadlines are in seconds. `approve = "auto"`
-    lets `deploy` apply a plan that nobody has looked at; a protected environment refuses uncommitted work.
+    lets `deploy` apply a plan that nobody has looked at; a protected environment refuses uncommitted work. `bake` is for how long a
+    release is watched and asked after it was verified.
     """
 
     name: str = ""
@@ -94,6 +96,9 @@ class Environment(Struct, frozen=True):
     approve: Literal["auto", "manual"] = "manual"
     rollout_deadline: float = 300.0
     verify_deadline: float = 60.0
+    bake: Seconds = 60.0
+    patience: Patience = Patience()
+    budgets: Budgets = Budgets()
     keep_releases: int = 20
     local: Local | None = None
     aws_env: dict[str, Any] = {}

@@ -90,12 +90,10 @@ def delete_objects(cluster: Cluster, references: tuple[str, ...]) -> Command:
     )
 
 
-def logs(cluster: Cluster, pod: str, *, previous: bool = False, lines: int = 40) -> Command:
-    """The last LINES that POD wrote; with `previous`, the container before the last restart."""
-    options = ("--previous",) if previous else ()
+def describe(cluster: Cluster, kind: str, names: tuple[str, ...]) -> Command:
+    """What a person asks about objects of one KIND: conditions, events, probes."""
     return query(
-        *cluster.prefix, f"--namespace={cluster.namespace}", "logs", pod, "--all-containers", f"--tail={lines}", *options,
-        "--request-timeout=10s", deadline=15,
+        *cluster.prefix, f"--namespace={cluster.namespace}", "describe", kind, *names, "--request-timeout=5s", deadline=10
     )  # fmt: skip
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
 from longshore.errors import BadInput, CommandFailed, Failure, RolledBack, StateUnknown, StepFailed
-from longshore.rollout import evidence, records, verify, watch
+from longshore.rollout import evidence, records, trial, watch
 from longshore.rollout.records import Release
 from longshore.rollout.render import MANIFEST, Manifest, Target
-from longshore.rollout.verdict import Outcome, Verdict
+from longshore.rollout.verdict import Outcome, Verdict, workloads
 from longshore.runner import Runner
 from longshore.settings import Environment
 from longshore.steps.graph import Progress
@@ -48,7 +48,7 @@ class Releaser:
         }
         if marks != {manifest.mark} or not _replicas_kept(wanted, items):
             return None
-        verdicts = watch.look(self.cluster, self.runner, _deployments(wanted))
+        verdicts = watch.look(self.cluster, self.runner, workloads(wanted))
         if any(verdict.outcome is not Outcome.GOOD for verdict in verdicts):
             return None
         return f"serving already, {verdicts[0].sentence}"
@@ -92,25 +92,7 @@ class Releaser:
     def _settle(self, release: Release, progress: Progress) -> Verdict:
         """Apply RELEASE and follow it to its verdict; a release that the public address does not serve is a bad one."""
         self.runner.run(kubectl.apply(self.cluster, release.manifest))
-        names = _deployments(Manifest(text=release.manifest, mark="").objects())
-        try:
-            verdict = watch.follow(
-                self.cluster, self.runner, names, deadline=self.environment.rollout_deadline, say=progress
-            )
-        except watch.Unreachable as problem:
-            raise StateUnknown(
-                f"the API server stopped answering during the rollout: {problem}",
-                hint="`invoke status` tells what serves once it answers again",
-            ) from None
-        if verdict.outcome is Outcome.GOOD:
-            try:
-                verify.until_answers(
-                    self.url, self.authority, digest=release.digest, revision=release.revision, deadline=self.environment.verify_deadline,
-                    pause=self.runner.cancellation.wait, say=progress,
-                )  # fmt: skip
-            except verify.Unverified as problem:
-                return Verdict(outcome=Outcome.BAD, sentence=problem.sentence, pods=verdict.pods)
-        return verdict
+        return trial.settle(self, release, progress)
 
     def _admitted(self, manifest: Manifest, progress: Progress) -> None:
         """Have the namespace exist, then let the server refuse the manifest before anything changes."""
@@ -168,10 +150,6 @@ def _intent(releases: list[Release], actor: str, revision: str, digest: str, man
         number=number, revision=revision, digest=digest, actor=actor, started=_now(), finished="", verdict=records.INTENT, cause="",
         manifest=manifest,
     )  # fmt: skip
-
-
-def _deployments(objects: list[dict[str, Any]]) -> tuple[str, ...]:
-    return tuple(thing["metadata"]["name"] for thing in objects if thing["kind"] == "Deployment")
 
 
 def _replicas_kept(wanted: list[dict[str, Any]], found: list[dict[str, Any]]) -> bool:

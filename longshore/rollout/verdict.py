@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from longshore.rollout import pods as podlib
+from longshore.rollout.mirror import Objects
+from longshore.rollout.pods import CONFIG, SCHEDULE
 
 Object = Mapping[str, Any]
 
-HOPELESS = {  # waiting reasons that no amount of waiting mends
-    "ImagePullBackOff": "cannot pull its image",
-    "InvalidImageName": "names an image that cannot exist",
-    "CreateContainerConfigError": "cannot be configured",
-    "CreateContainerError": "cannot be created",
-    "RunContainerError": "cannot be started",
-}
+REFUSED = re.compile(r"violates PodSecurity|denied the request|is invalid", re.IGNORECASE)
 
 
 class Outcome(enum.Enum):
@@ -27,139 +26,228 @@ class Outcome(enum.Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Workload:
+    """What was released: an object that makes pods, and the image of each of its containers."""
+
+    kind: str
+    name: str
+    images: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def title(self) -> str:
+        """As a sentence names it: `deployment app`."""
+        return f"{self.kind.lower()} {self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """`sentence` names the cause or what is awaited; `pods` are those whose logs say more; `ready` of `wanted` replicas."""
+    """`sentence` names the cause or what is awaited; `pods` are those whose logs say more; `ready` of `wanted` replicas.
+
+    `waits_for` names what the rollout waits for that may not come in time (an image, a node, a volume): such a wait has a
+    budget of its own. `serving` are the pods of the release that are ready.
+    """
 
     outcome: Outcome
     sentence: str
     pods: tuple[str, ...] = ()
     ready: int = 0
     wanted: int = 0
-    serving: tuple[str, ...] = field(default=())
+    waits_for: str = ""
+    serving: tuple[str, ...] = ()
 
 
-def judge(deployment: Object, replica_sets: Iterable[Object], pods: Iterable[Object]) -> Verdict:
-    """Judge the newest generation of DEPLOYMENT by its ReplicaSets and pods.
+def workloads(objects: Iterable[Object]) -> tuple[Workload, ...]:
+    """Return those of a manifest's OBJECTS that make pods and are judged by them."""
+    return tuple(
+        Workload(
+            kind=thing["kind"],
+            name=thing["metadata"]["name"],
+            images={one["name"]: one["image"] for one in thing["spec"]["template"]["spec"]["containers"]},
+        )
+        for thing in objects
+        if thing["kind"] in JUDGES
+    )
 
-    One crash that recovers is tolerated: Kubernetes restarts a container at once and only then begins to wait, so
-    `CrashLoopBackOff` means that it crashed twice.
-    """
-    name = deployment["metadata"]["name"]
-    wanted = int(deployment["spec"].get("replicas", 1))
-    status = deployment.get("status", {})
-    newest = _newest(deployment, replica_sets)
-    own = [pod for pod in pods if newest and _owned(pod, newest)]
-    for pod in own:
-        if cause := pod_failure(pod):
+
+def judge(workload: Workload, known: Objects) -> Verdict:
+    """Judge the newest generation of WORKLOAD by itself and by the pods that it made."""
+    thing = known.named.get((workload.kind, workload.name))
+    if thing is None:
+        return Verdict(outcome=Outcome.BAD, sentence=f"{workload.title} is gone: somebody deleted it")
+    images = {one["name"]: one["image"] for one in thing["spec"].get("containers", ())}
+    for name, image in workload.images.items():
+        # By content: an admission policy may well name another registry.
+        if images.get(name, "").rpartition("@")[2] != image.rpartition("@")[2]:
             return Verdict(
                 outcome=Outcome.BAD,
-                sentence=f"pod {pod['metadata']['name']} {cause}",
-                pods=(pod["metadata"]["name"],),
-                wanted=wanted,
+                sentence=f"{workload.title} was changed by somebody else: container {name} is to run {images.get(name)}",
             )
-    if cause := _deployment_failure(status):
-        return Verdict(
-            outcome=Outcome.BAD, sentence=f"deployment {name} {cause}", pods=_names(own), wanted=wanted
-        )
-    ready = sum(_is_ready(pod) for pod in own)
-    current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    status = thing.get("status", {})
+    if (
+        status.get("observedGeneration", 0) < thing["metadata"].get("generation", 0)
+        and workload.kind != "Job"
+    ):
+        return Verdict(outcome=Outcome.WAITING, sentence=f"{workload.title} has not been looked at yet")
+    return JUDGES[workload.kind](workload, thing, known)
+
+
+def together(verdicts: list[Verdict]) -> Verdict:
+    """Return one verdict on all workloads of a release: a bad one if there is any, else the first that waits."""
+    worst = next((one for one in verdicts if one.outcome is Outcome.BAD), None)
+    waiting = [one for one in verdicts if one.outcome is Outcome.WAITING]
+    chosen = (
+        worst or next((one for one in waiting if one.waits_for), None) or next(iter(waiting), verdicts[0])
+    )
+    ready, wanted = sum(one.ready for one in verdicts), sum(one.wanted for one in verdicts)
+    serving = tuple(name for one in verdicts for name in one.serving)
+    if chosen.outcome is Outcome.GOOD and len(verdicts) > 1:
+        said = f"{ready} of {wanted} replicas of {len(verdicts)} workloads ready"
+        return replace(chosen, sentence=said, ready=ready, wanted=wanted, serving=serving)
+    return replace(chosen, ready=ready, wanted=wanted, serving=serving)
+
+
+def _deployment(workload: Workload, thing: Object, known: Objects) -> Verdict:
+    wanted, status = int(thing["spec"].get("replicas", 1)), thing.get("status", {})
+    # Kubernetes itself knows the newest one by its template; the revision's annotation follows a moment later.
+    sets = known.owned("ReplicaSet", thing)
+    newest = next((one for one in sets if one.get("template") == thing.get("template")), None)
+    own = known.owned("Pod", newest) if newest else []
     complete = (
-        current
-        and status.get("updatedReplicas", 0) == wanted
+        status.get("updatedReplicas", 0) == wanted
         and status.get("availableReplicas", 0) >= wanted
         and status.get("replicas", 0) == wanted
-        and ready >= wanted
     )
-    said = f"{min(ready, wanted)} of {wanted} replicas ready"
-    outcome = Outcome.GOOD if complete and wanted > 0 else Outcome.WAITING
-    if outcome is Outcome.WAITING and (blocked := _blocked(own)):
-        said += f"; {blocked}"
-    return Verdict(outcome=outcome, sentence=said, pods=_names(own), ready=ready, wanted=wanted)
+    refused = _refusal(newest.get("status", {}) if newest else status)
+    return _judged(
+        workload, own, known, wanted=wanted, complete=complete, refused=refused or _stalled(status)
+    )
 
 
-def pod_failure(pod: Object) -> str:
-    """Return why POD will not become ready however long one waits, or an empty text."""
-    status = pod.get("status", {})
-    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
-        waiting = container.get("state", {}).get("waiting") or {}
-        reason = waiting.get("reason", "")
-        if reason == "CrashLoopBackOff":
-            return f"keeps crashing: container {container['name']} {exit_of(container)}"
-        if reason in HOPELESS:
-            message = " ".join(waiting.get("message", "").split())[-200:]
-            return (
-                f"{HOPELESS[reason]} ({reason}): {message}" if message else f"{HOPELESS[reason]} ({reason})"
+def _stateful_set(workload: Workload, thing: Object, known: Objects) -> Verdict:
+    wanted, status = int(thing["spec"].get("replicas", 1)), thing.get("status", {})
+    own = [
+        pod for pod in known.owned("Pod", thing)
+        if pod["metadata"].get("labels", {}).get("controller-revision-hash") == status.get("updateRevision")
+    ]  # fmt: skip
+    complete = status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted
+    return _judged(workload, own, known, wanted=wanted, complete=complete, refused=_warned(thing, known))
+
+
+def _daemon_set(workload: Workload, thing: Object, known: Objects) -> Verdict:
+    status = thing.get("status", {})
+    wanted, template = int(status.get("desiredNumberScheduled", 0)), thing["metadata"].get("template")
+    own = [
+        pod for pod in known.owned("Pod", thing)
+        if template is None or pod["metadata"].get("labels", {}).get("pod-template-generation") == template
+    ]  # fmt: skip
+    complete = (
+        status.get("updatedNumberScheduled", 0) >= wanted and status.get("numberAvailable", 0) >= wanted
+    )
+    return _judged(workload, own, known, wanted=wanted, complete=complete, refused=_warned(thing, known))
+
+
+def _job(workload: Workload, thing: Object, known: Objects) -> Verdict:
+    """A Job counts its own crashes; its pods say only what keeps them from starting."""
+    status, own = thing.get("status", {}), known.owned("Pod", thing)
+    names = _names(own)
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "Failed" and condition["status"] == "True":
+            why = condition.get("message") or condition.get("reason", "")
+            return Verdict(
+                outcome=Outcome.BAD, sentence=f"{workload.title} failed: {why}", pods=names, wanted=1
             )
-    if status.get("phase") == "Failed":
-        return f"failed: {status.get('message') or status.get('reason') or 'no reason given'}"
-    return ""
+        if condition["type"] == "Complete" and condition["status"] == "True":
+            return Verdict(outcome=Outcome.GOOD, sentence=f"{workload.title} is done", ready=1, wanted=1)
+    for pod in own:
+        found = podlib.trouble(pod, known.events(pod))
+        if found and "crashing" not in found.sentence and pod.get("status", {}).get("phase") != "Failed":
+            return _of(pod, found, wanted=1)
+    return Verdict(outcome=Outcome.WAITING, sentence=f"{workload.title} runs", pods=names, wanted=1)
 
 
-def exit_of(container: Object) -> str:
-    """Return how CONTAINER last ended: `exited with 3` or `was killed: OOMKilled`."""
-    ended = (
-        (container.get("lastState") or {}).get("terminated")
-        or (container.get("state") or {}).get("terminated")
-        or {}
-    )
-    if ended.get("reason") in ("OOMKilled", "ContainerCannotRun", "StartError"):
-        return f"was killed: {ended['reason']}"
-    if ended.get("signal"):
-        return f"was killed by signal {ended['signal']}"
-    return f"exited with {ended.get('exitCode', '?')}"
+JUDGES = {"Deployment": _deployment, "StatefulSet": _stateful_set, "DaemonSet": _daemon_set, "Job": _job}
 
 
-def digest_of(pod: Object, container: str = "app") -> str:
-    """Return the digest of the image that CONTAINER of POD runs, `sha256:…`, as the container runtime reports it."""
-    for status in pod.get("status", {}).get("containerStatuses", ()):
-        if status["name"] == container:
-            return str(status.get("imageID", "")).rpartition("@")[2]
-    return ""
+def _judged(
+    workload: Workload,
+    own: list[dict[str, Any]],
+    known: Objects,
+    *,
+    wanted: int,
+    complete: bool,
+    refused: podlib.Trouble | None,
+) -> Verdict:
+    """Judge the pods OWN of the newest generation, of which WANTED are to be ready."""
+    serving = tuple(pod["metadata"]["name"] for pod in own if podlib.ready(pod))
+    troubles = [(pod, podlib.trouble(pod, known.events(pod))) for pod in own if not _leaving(pod)]
+    for pod, found in troubles:
+        if found and not found.waits_for:
+            return _of(pod, found, ready=len(serving), wanted=wanted)
+        for stranger in podlib.strangers(pod, workload.images):
+            return _of(pod, podlib.Trouble(sentence=stranger), ready=len(serving), wanted=wanted)
+    said = f"{min(len(serving), wanted)} of {wanted} replicas ready"
+    verdict = Verdict(
+        outcome=Outcome.WAITING, sentence=said, pods=_names(own), ready=len(serving), wanted=wanted, serving=serving
+    )  # fmt: skip
+    if complete and len(serving) >= wanted and (wanted > 0 or workload.kind == "DaemonSet"):
+        return replace(verdict, outcome=Outcome.GOOD)
+    for pod, found in troubles:
+        if found:
+            return replace(_of(pod, found, ready=len(serving), wanted=wanted), serving=serving)
+    for pod in own:
+        if not podlib.ready(pod) and (why := podlib.unready(pod, known.events(pod))):
+            name = pod["metadata"]["name"]
+            verdict = replace(verdict, sentence=f"{said}; pod {name}: {why}", pods=(name,))
+            break
+    if refused:
+        outcome = Outcome.WAITING if refused.waits_for else Outcome.BAD
+        sentence = f"{workload.title} {refused.sentence}; {verdict.sentence}"
+        return replace(verdict, outcome=outcome, sentence=sentence, waits_for=refused.waits_for)
+    return verdict
 
 
-def _newest(deployment: Object, replica_sets: Iterable[Object]) -> Object | None:
-    key = "deployment.kubernetes.io/revision"
-    revision = deployment["metadata"].get("annotations", {}).get(key)
-    for candidate in replica_sets:
-        if (
-            _owned(candidate, deployment)
-            and candidate["metadata"].get("annotations", {}).get(key) == revision
-        ):
-            return candidate
+def _of(pod: Object, found: podlib.Trouble, *, ready: int = 0, wanted: int = 0) -> Verdict:
+    name = pod["metadata"]["name"]
+    outcome = Outcome.WAITING if found.waits_for else Outcome.BAD
+    return Verdict(
+        outcome=outcome, sentence=f"pod {name} {found.sentence}", pods=(name,), ready=ready, wanted=wanted, waits_for=found.waits_for
+    )  # fmt: skip
+
+
+def _refusal(status: Object) -> podlib.Trouble | None:
+    """Return why the API server takes no pod of a ReplicaSet: quota may be freed, a policy does not change its mind."""
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return _classed(condition.get("message") or condition.get("reason", ""))
     return None
 
 
-def _owned(thing: Object, owner: Object) -> bool:
-    return any(
-        reference["uid"] == owner["metadata"]["uid"]
-        for reference in thing["metadata"].get("ownerReferences", ())
-    )
+def _warned(thing: Object, known: Objects) -> podlib.Trouble | None:
+    """Return the same for kinds that tell it in a warning alone, which may be one of an earlier release."""
+    failed = [one["message"] for one in known.events(thing) if one["reason"] == "FailedCreate"]
+    return replace(_classed(failed[-1]), waits_for=SCHEDULE) if failed else None
 
 
-def _deployment_failure(status: Object) -> str:
+def _classed(message: str) -> podlib.Trouble:
+    sentence = f"may not create pods: {podlib.short(message)}"
+    if REFUSED.search(message):
+        return podlib.Trouble(sentence=sentence)
+    return podlib.Trouble(sentence=sentence, waits_for=SCHEDULE if "exceeded quota" in message else CONFIG)
+
+
+def _stalled(status: Object) -> podlib.Trouble | None:
     for condition in status.get("conditions", ()):
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return f"may not create pods: {condition.get('message', condition.get('reason', ''))}"
         if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
-            return "made no progress within its progressDeadlineSeconds"
-    return ""
+            return podlib.Trouble(sentence="made no progress within its progressDeadlineSeconds")
+        if condition["type"] == "Progressing" and condition.get("reason") == "ReplicaSetCreateError":
+            return podlib.Trouble(
+                sentence=f"cannot go on: {podlib.short(condition.get('message', ''))}", waits_for=CONFIG
+            )
+    return None
 
 
-def _blocked(pods: list[Object]) -> str:
-    for pod in pods:
-        for condition in pod.get("status", {}).get("conditions", ()):
-            if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-                return f"{pod['metadata']['name']} has no node: {condition.get('message', '')}"
-        for container in pod.get("status", {}).get("containerStatuses", ()):
-            if container.get("restartCount", 0):
-                return f"{pod['metadata']['name']} {exit_of(container)} and was restarted"
-    return ""
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-    return ready and not pod["metadata"].get("deletionTimestamp")
+def _leaving(pod: Object) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def _names(pods: Iterable[Object]) -> tuple[str, ...]:

@@ -2,69 +2,146 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
 
-from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
-from longshore.errors import CommandFailed, DeadlineExceeded
-from longshore.rollout.verdict import Outcome, Verdict, judge
+from longshore.errors import StateUnknown
+from longshore.rollout import mirror
+from longshore.rollout.api import UNANSWERED, Api
+from longshore.rollout.mirror import Mirror, Objects
+from longshore.rollout.pods import crashes
+from longshore.rollout.verdict import Outcome, Verdict, Workload, judge, together
 from longshore.runner import Runner
+from longshore.settings_rollout import Patience
 
-PAUSE = 0.25  # seconds between two looks; a look itself takes about 0.1
+PACE = 0.04  # seconds between two judgments, however fast things change
+TICK = 0.5  # seconds between two judgments where nothing changes: budgets run out all the same
 UNREACHABLE = 30.0  # seconds without any answer from the API server before the state counts as unknown
+ALWAYS = ("Pod",)
+MADE_BY = {"Deployment": ("Deployment", "ReplicaSet")}
 
 Say = Callable[..., None]
 
 
-class Unreachable(Exception):
+class Unreachable(StateUnknown):
     """The API server has not answered for too long; what serves is not known."""
 
+    hint = "`invoke status` tells what serves once it answers again"
 
-def look(cluster: Cluster, runner: Runner, names: tuple[str, ...]) -> list[Verdict]:
-    """Return the verdict on each Deployment of NAMES as it stands now."""
-    found = json.loads(runner.run(kubectl.get(cluster, "deployments,replicasets,pods")).stdout)["items"]
-    by_kind: dict[str, list[dict[str, Any]]] = {"Deployment": [], "ReplicaSet": [], "Pod": []}
-    for thing in found:
-        by_kind[thing["kind"]].append(thing)
-    deployments = {thing["metadata"]["name"]: thing for thing in by_kind["Deployment"]}
-    missing = Verdict(outcome=Outcome.BAD, sentence="the Deployment is gone: somebody deleted it")
-    return [
-        judge(deployments[name], by_kind["ReplicaSet"], by_kind["Pod"]) if name in deployments else missing
-        for name in names
-    ]
+    def __init__(self, seconds: float, problem: str) -> None:
+        super().__init__(
+            f"the API server has not answered for {seconds:.0f} s during the rollout ({problem}); nothing was undone"
+        )
 
 
-def follow(cluster: Cluster, runner: Runner, names: tuple[str, ...], *, deadline: float, say: Say) -> Verdict:
-    """Look until every Deployment of NAMES is good or one is bad; a rollout that is neither after DEADLINE seconds is bad.
+def look(cluster: Cluster, runner: Runner, workloads: Iterable[Workload]) -> list[Verdict]:
+    """Return the verdict on each of WORKLOADS as it stands now. Raises StateUnknown where the API server does not answer."""
+    workloads = tuple(workloads)
+    api = Api(cluster, runner)
+    try:
+        known = mirror.look(api, _kinds(workloads))
+    except UNANSWERED as problem:
+        raise StateUnknown(
+            f"the API server does not answer: {problem}", hint="`invoke local.status` shows whether it runs"
+        ) from None
+    finally:
+        api.close()
+    return [judge(workload, known) for workload in workloads]
 
-    Raises Unreachable when the API server stops answering.
-    """
-    end = time.monotonic() + deadline
-    answered = time.monotonic()
-    while True:
-        try:
-            verdicts = look(cluster, runner, names)
-            answered = time.monotonic()
-        except (CommandFailed, DeadlineExceeded, ValueError) as problem:
-            if time.monotonic() - answered > UNREACHABLE:
-                raise Unreachable(str(problem)) from None
-            say("the API server does not answer; asking again")
-            runner.cancellation.wait(1.0)
-            continue
-        bad = next((verdict for verdict in verdicts if verdict.outcome is Outcome.BAD), None)
-        if bad:
-            return bad
-        waiting = [verdict for verdict in verdicts if verdict.outcome is Outcome.WAITING]
-        if not waiting:
-            return verdicts[0]
-        if time.monotonic() > end:
-            return Verdict(
-                outcome=Outcome.BAD,
-                sentence=f"not ready after {deadline:g} s: {waiting[0].sentence}",
-                pods=waiting[0].pods,
-            )
-        say(waiting[0].sentence, sum(v.ready for v in verdicts), sum(v.wanted for v in verdicts))
-        runner.cancellation.wait(PAUSE)
+
+class Watcher:
+    """Watches the WORKLOADS of a release from `with` on: enter it after the manifest was applied, and it sees nothing older."""
+
+    def __init__(
+        self, cluster: Cluster, runner: Runner, workloads: Iterable[Workload], patience: Patience
+    ) -> None:
+        self._workloads, self._patience = tuple(workloads), patience
+        self._wait = runner.cancellation.wait
+        self._mirror = Mirror(Api(cluster, runner), (*_kinds(self._workloads), "Event"))
+        self._waited: dict[str, float] = {}
+        self._judged = time.monotonic()
+        self._seen = -1
+
+    def __enter__(self) -> Self:
+        self._mirror.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._mirror.__exit__()
+
+    def until_verdict(self, deadline: float, say: Say) -> Verdict:
+        """Watch until every workload is good or one is bad; a rollout that is neither after DEADLINE seconds is bad.
+
+        Raises Unreachable when the API server stops answering, also where it hangs or the deadline passes meanwhile.
+        """
+        end = time.monotonic() + deadline
+        while True:
+            verdict = self.look()
+            late = time.monotonic() > end
+            if verdict and verdict.outcome is not Outcome.WAITING:
+                return verdict
+            if self._mirror.silent > (min(UNREACHABLE, TICK * 10) if late else UNREACHABLE):
+                raise Unreachable(self._mirror.silent, self._mirror.problem or "no answer")
+            if late and verdict:
+                return _late(verdict, deadline)
+            if self._mirror.problem and self._mirror.silent > 3:
+                say("the API server does not answer; asking again")
+            elif verdict:
+                say(verdict.sentence, verdict.ready, verdict.wanted)
+            self.pause()
+
+    def look(self) -> Verdict | None:
+        """Return the verdict as things stand, or None as long as nothing is known. A wait that outlived its budget is bad."""
+        self._seen, known = self._mirror.objects()
+        if known is None:
+            return None
+        verdict = together([judge(workload, known) for workload in self._workloads])
+        now = time.monotonic()
+        passed, self._judged = now - self._judged, now
+        if verdict.outcome is not Outcome.WAITING or not verdict.waits_for or self._mirror.silent > TICK * 10:
+            return verdict
+        # What is waited for alternates with other states: the sum counts, not the last stretch.
+        waited = self._waited[verdict.waits_for] = self._waited.get(verdict.waits_for, 0.0) + passed
+        if waited <= getattr(self._patience, verdict.waits_for):
+            return verdict
+        return Verdict(
+            outcome=Outcome.BAD, sentence=f"{verdict.sentence} (for {waited:.0f} s)", pods=verdict.pods,
+            ready=verdict.ready, wanted=verdict.wanted, serving=verdict.serving,
+        )  # fmt: skip
+
+    def pause(self) -> None:
+        """Sleep until something changes, but not for long. Raises Interrupted when a signal has come."""
+        self._wait(PACE)
+        end = time.monotonic() + TICK
+        while time.monotonic() < end and self._mirror.version == self._seen:
+            self._mirror.wait(self._seen, 0.1)
+            self._wait(0)
+
+    def crashes(self) -> int:
+        """Return how often containers of the watched pods were started again."""
+        return sum(crashes(pod) for pod in self._pods())
+
+    def leaving(self) -> int:
+        """Return how many pods are on their way out."""
+        return sum(1 for pod in self._pods() if pod["metadata"].get("deletionTimestamp"))
+
+    def _pods(self) -> Iterable[mirror.Object]:
+        known = self._mirror.objects()[1] or Objects({})
+        return [thing for (kind, _), thing in known.named.items() if kind == "Pod"]
+
+
+def _late(verdict: Verdict, deadline: float) -> Verdict:
+    return Verdict(
+        outcome=Outcome.BAD, sentence=f"not ready after {deadline:g} s: {verdict.sentence}", pods=verdict.pods,
+        ready=verdict.ready, wanted=verdict.wanted, serving=verdict.serving,
+    )  # fmt: skip
+
+
+def _kinds(workloads: tuple[Workload, ...]) -> tuple[str, ...]:
+    kinds = dict.fromkeys(kind for one in workloads for kind in MADE_BY.get(one.kind, (one.kind,)))
+    return (*kinds, *ALWAYS)

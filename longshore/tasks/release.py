@@ -10,7 +10,7 @@ from invoke.tasks import task
 from longshore.commands import kubectl
 from longshore.errors import Precondition
 from longshore.rollout import records, watch
-from longshore.rollout.verdict import Outcome
+from longshore.rollout.verdict import Outcome, Workload
 from longshore.steps.graph import Graph, Progress, Step
 from longshore.tasks import catalogue
 from longshore.tasks.session import Opened
@@ -62,7 +62,7 @@ def status(context: Context, environment: str = "local", json: bool = False) -> 
     with Opened(as_json=json) as run:
         releaser = World(run.settings, environment, run.runner).releaser()
         releases = records.history(releaser.cluster, run.runner)
-        verdict = watch.look(releaser.cluster, run.runner, ("app",))[0]
+        verdict = watch.look(releaser.cluster, run.runner, (Workload(kind="Deployment", name="app"),))[0]
         good = records.last_good(releases)
         run.data(
             url=releaser.url,

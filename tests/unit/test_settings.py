@@ -51,7 +51,7 @@ def test_what_is_left_out_follows_from_the_name(tmp_path: Path) -> None:
         (
             "aws_port = 4566",
             'aws_port = "x"',
-            "longshore.toml:33: environments.local.local.aws_port is 'x', not a whole number",
+            "longshore.toml:34: environments.local.local.aws_port is 'x', not a whole number",
             "",
         ),
         (
@@ -60,6 +60,8 @@ def test_what_is_left_out_follows_from_the_name(tmp_path: Path) -> None:
             "environments.local.local.aws_port is 1000000000.0, not a whole number",
             "",
         ),
+        ("pull = 30", "pull = -1", "environments.local.patience.pull: expected `float` >= 0", ""),
+        ("pull = 30", "pul = 30", "environments.local.patience.pul is not a setting", "'pull'"),
         ("aws_port = 4566", "aws_port = 70000", "aws_port is 70000, not a port", ""),
         ("aws_port = 4566", "aws_port = true", "aws_port is True, not a whole number", ""),
         ("[project]", "[projct]", "longshore.toml:4: projct is not a setting", "'project'"),

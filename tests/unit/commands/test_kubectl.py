@@ -17,7 +17,7 @@ def test_every_call_names_kubeconfig_and_context() -> None:
         kubectl.get(CLUSTER, "pods"),
         kubectl.apply(CLUSTER, "x"),
         kubectl.diff(CLUSTER, "x"),
-        kubectl.logs(CLUSTER, "p"),
+        kubectl.describe(CLUSTER, "pods", ("p",)),
     ]
     assert all(call.argv[:3] == PREFIX for call in calls)
 
@@ -35,8 +35,3 @@ def test_the_servers_dry_run_changes_nothing() -> None:
     command = kubectl.apply(CLUSTER, "manifest", dry_run=True)
     assert "--dry-run=server" in command.argv
     assert command.kind is Kind.QUERY
-
-
-def test_logs_of_the_container_before_the_restart() -> None:
-    assert "--previous" in kubectl.logs(CLUSTER, "app-1", previous=True).argv
-    assert "--previous" not in kubectl.logs(CLUSTER, "app-1").argv

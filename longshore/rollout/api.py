@@ -1,0 +1,212 @@
+"""A client of the API server that starts no process for a question: what watches a rollout asks far too often for kubectl.
+
+It reads the same kubeconfig as kubectl and goes straight to the server. An exec credential plugin runs through the runner, once per token.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import socket
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from longshore.command import Secret, query
+from longshore.commands.kubectl import Cluster
+from longshore.errors import CommandFailed, DeadlineExceeded, Precondition
+from longshore.runner import Runner
+
+TIMEOUT = 10.0  # seconds for an answer
+PAGE = 500  # objects of a list at once: a large namespace never becomes one large answer
+LINE = 8 << 20  # bytes of one watch event; etcd takes objects of 1.5 MiB
+EARLY = 60.0  # seconds before its end at which a token is replaced
+
+
+class Refused(Exception):
+    """The API server answered with an error. `status` is HTTP's."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"the API server answered {status}: {reason}")
+        self.status = status
+
+
+class Api:
+    """Questions to one cluster; safe to use from several threads, each with connections of its own."""
+
+    def __init__(self, cluster: Cluster, runner: Runner) -> None:
+        server, user = _read(cluster)
+        parts = urlsplit(server["server"])
+        self.host, self.port = str(parts.hostname), parts.port or 443
+        self.root = parts.path.rstrip("/")
+        self.namespace = cluster.namespace
+        self._name = server.get("tls-server-name") or self.host
+        self._user, self._runner = user, runner
+        self._context = _context(server, user, cluster.kubeconfig.parent)
+        self._lock = threading.Lock()
+        self._token, self._until = "", 0.0
+        self._local = threading.local()
+
+    def connect(self, timeout: float) -> http.client.HTTPSConnection:
+        """Open a connection. Raises OSError."""
+        stream = socket.create_connection((self.host, self.port), timeout)
+        try:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            secured = self._context.wrap_socket(stream, server_hostname=self._name)
+        except BaseException:
+            stream.close()
+            raise
+        connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self._context)
+        connection.sock = secured
+        return connection
+
+    def ask(self, connection: http.client.HTTPSConnection, path: str) -> http.client.HTTPResponse:
+        """Return the answer to GET PATH on CONNECTION. Raises Refused for an error, OSError where none comes."""
+        try:
+            connection.request("GET", self.root + path, headers=self._headers())
+            answer = connection.getresponse()
+        except http.client.HTTPException as problem:
+            raise OSError(f"no HTTP answer: {problem!r}") from None
+        if answer.status == 401:
+            self._until = 0.0
+        if answer.status != 200:
+            raise Refused(answer.status, _reason(answer.read(1 << 16)))
+        return answer
+
+    def text(self, path: str, timeout: float = TIMEOUT) -> str:
+        """Return the body of PATH, over a connection that the thread keeps. Raises Refused, OSError."""
+        for attempt in (1, 2):
+            kept = getattr(self._local, "connection", None)
+            connection = kept or self.connect(timeout)
+            self._local.connection = None
+            try:
+                connection.sock.settimeout(timeout)
+                body = self.ask(connection, path).read().decode(errors="replace")
+                self._local.connection = connection
+                return body
+            except Refused as problem:
+                connection.close()
+                if problem.status != 401 or attempt == 2:
+                    raise
+            except (OSError, http.client.HTTPException) as problem:
+                connection.close()
+                if kept is None or attempt == 2:
+                    raise OSError(str(problem) or repr(problem)) from None
+        raise AssertionError("the second attempt returns or raises")
+
+    def close(self) -> None:
+        """Close the connection that the calling thread keeps."""
+        if kept := getattr(self._local, "connection", None):
+            kept.close()
+            self._local.connection = None
+
+    def get(self, path: str, timeout: float = TIMEOUT) -> dict[str, Any]:
+        """Return the object at PATH. Raises Refused, OSError."""
+        found: dict[str, Any] = json.loads(self.text(path, timeout))
+        return found
+
+    def pages(self, path: str, selector: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the list at PATH page by page, each as the server gives it: its items all stem from one moment."""
+        more = ""
+        while True:
+            page = self.get(f"{path}?limit={PAGE}{selector}{more}")
+            yield page
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+            more = f"&continue={token}"
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json", "User-Agent": "longshore"}
+        with self._lock:
+            if "exec" in self._user and time.time() > self._until - EARLY:
+                self._token, self._until = _credential(self._user["exec"], self._runner)
+        token = self._token or self._user.get("token", "")
+        if not token and "tokenFile" in self._user:
+            token = Path(self._user["tokenFile"]).read_text().strip()
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+
+def _read(cluster: Cluster) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the cluster and the user that the kubeconfig's context names."""
+    try:
+        text = cluster.kubeconfig.read_text()
+        try:
+            config = json.loads(text)
+        except ValueError:
+            import yaml
+
+            config = yaml.safe_load(text)
+        context = next(one["context"] for one in config["contexts"] if one["name"] == cluster.context)
+        server = next(one["cluster"] for one in config["clusters"] if one["name"] == context["cluster"])
+        user = next(one["user"] for one in config["users"] if one["name"] == context["user"])
+    except (OSError, StopIteration, KeyError, TypeError, ValueError):
+        raise Precondition(
+            f"{cluster.kubeconfig} does not say how to reach the cluster of context {cluster.context!r}",
+            hint="`kubectl config view` shows what it holds",
+        ) from None
+    return server, user
+
+
+def _context(server: dict[str, Any], user: dict[str, Any], folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if data := server.get("certificate-authority-data"):
+        context.load_verify_locations(cadata=base64.b64decode(data).decode())
+    elif file := server.get("certificate-authority"):
+        context.load_verify_locations(cafile=str(folder / file))
+    else:
+        context.load_default_certs()
+    certificate = _file(user, "client-certificate", folder)
+    if certificate:
+        key = _file(user, "client-key", folder)
+        # OpenSSL takes a certificate from a file alone; this one is private and gone at once.
+        with tempfile.NamedTemporaryFile("w") as draft:
+            draft.write(f"{certificate}\n{key}\n")
+            draft.flush()
+            context.load_cert_chain(draft.name)
+    return context
+
+
+def _file(user: dict[str, Any], key: str, folder: Path) -> str:
+    if data := user.get(f"{key}-data"):
+        return base64.b64decode(data).decode()
+    return (folder / user[key]).read_text() if key in user else ""
+
+
+def _credential(plugin: dict[str, Any], runner: Runner) -> tuple[str, float]:
+    """Run the exec credential PLUGIN; return its token and until when (Unix time) it holds."""
+    env: dict[str, str | Secret] = {one["name"]: one["value"] for one in plugin.get("env") or ()}
+    said = runner.run(
+        query(plugin["command"], *(plugin.get("args") or ()), env=env, private=True, deadline=30)
+    )
+    try:
+        status = json.loads(said.stdout)["status"]
+        expires = status.get("expirationTimestamp")
+        until = datetime.fromisoformat(expires).timestamp() if expires else time.time() + 3600
+        return str(status["token"]), until
+    except (ValueError, KeyError, TypeError):
+        name = os.path.basename(plugin["command"])
+        raise Precondition(
+            f"the credential plugin {name} gave no token", hint="kubectl calls it the same way"
+        ) from None
+
+
+def _reason(body: bytes) -> str:
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(json.loads(body).get("message", ""))[:300]
+    return body.decode(errors="replace")[:300]
+
+
+# What a question may end with that is worth asking again; a signal is none of it.
+UNANSWERED = (OSError, Refused, http.client.HTTPException, ValueError, CommandFailed, DeadlineExceeded)
