@@ -44,6 +44,19 @@ def get_manifest(cluster: Cluster, manifest: str) -> Command:
     )
 
 
+def get_namespace(cluster: Cluster) -> Command:
+    """The application's namespace, or nothing where it does not exist."""
+    what = (
+        "get",
+        "namespace",
+        cluster.namespace,
+        "--ignore-not-found",
+        "--output=json",
+        "--request-timeout=20s",
+    )
+    return query(*cluster.prefix, *what, deadline=30)
+
+
 def get(cluster: Cluster, kinds: str, *, selector: str = "") -> Command:
     """The objects of KINDS (`pods,replicasets`) in the application's namespace."""
     chosen = (f"--selector={selector}",) if selector else ()

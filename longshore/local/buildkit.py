@@ -30,31 +30,7 @@ KEPT = "4GB"  # of layers and package caches; what was used longest ago goes fir
 DEADLINE = 20.0
 EMPTYING = 3.0  # seconds
 
-CONFIG = """\
-root = "{root}"
-[grpc]
-  address = ["unix://{socket}"]
-[otel]
-  socketPath = "{run}/buildkit-otel.sock"
-[cdi]
-  disabled = true
-[history]
-  maxAge = 172800
-  maxEntries = 20
-[worker.containerd]
-  enabled = false
-[worker.oci]
-  enabled = true
-  binary = "{runc}"
-  snapshotter = "auto"
-  networkMode = "host"
-  defaultCgroupParent = "/{cgroup}"
-  gc = true
-  reservedSpace = "1GB"
-  maxUsedSpace = "{kept}"
-[registry."{registry}"]
-  http = true
-"""
+CONFIG = Path(__file__).with_suffix(".toml")
 
 
 def ready(place: Place) -> bool:
@@ -89,7 +65,7 @@ def configuration(place: Place) -> str:
         raise Precondition(
             "runc is not installed", hint="`invoke doctor` lists what is missing and how to get it"
         )
-    return CONFIG.format(
+    return CONFIG.read_text().format(
         root=place.state / "buildkit", socket=place.buildkit_socket, run=place.run, runc=runc,
         cgroup=cgroup(place), kept=KEPT, registry=place.registry,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import string
 from collections.abc import Iterable
 from configparser import ConfigParser
 from dataclasses import dataclass
@@ -23,55 +24,13 @@ from longshore.runner import Runner
 DEADLINE = 15.0
 PROTOCOLS = {"HTTP": "http", "HTTPS": "https"}
 
-CONFIG = """\
-daemon off;
-worker_processes 2;
-worker_rlimit_nofile 8192;
-pid {run}/nginx.pid;
-error_log {logs}/edge-error.log warn;
-events {{ worker_connections 4096; }}
-http {{
-  log_format json escape=json '{{"time":"$time_iso8601","client":"$remote_addr","host":"$host","method":"$request_method",'
-    '"path":"$request_uri","status":$status,"bytes":$bytes_sent,"seconds":$request_time,'
-    '"upstream":"$upstream_addr","upstream_status":"$upstream_status","request_id":"$upstream_http_x_request_id"}}';
-  access_log {logs}/edge-access.log json;
-  client_body_temp_path {run}/edge/body; proxy_temp_path {run}/edge/proxy; fastcgi_temp_path {run}/edge/fastcgi;
-  uwsgi_temp_path {run}/edge/uwsgi; scgi_temp_path {run}/edge/scgi;
-  server_tokens off;
-  client_max_body_size 0;
-  keepalive_timeout 60s;
-  keepalive_requests 100000;
-  ssl_protocols TLSv1.2 TLSv1.3;
-  ssl_session_cache shared:edge:1m;
-{servers}}}
-"""
+PIECES = Path(__file__).with_name("nginx")
 
-REDIRECT = """\
-  server {{
-    listen 127.0.0.1:{port};
-    return {status} {scheme}://$host{to}$request_uri;
-  }}
-"""
 
-FORWARD = """\
-  upstream app-{port} {{ server {node}:{target}; keepalive 64; keepalive_timeout 60s; keepalive_requests 100000; }}
-  server {{
-    listen 127.0.0.1:{port}{tls};
-{certificate}\
-    location / {{
-      proxy_pass http://app-{port};
-      proxy_http_version 1.1;
-      proxy_request_buffering off;
-      proxy_next_upstream off;  # a load balancer that repeats requests would hide what failed
-      proxy_connect_timeout 10s; proxy_read_timeout 60s; proxy_send_timeout 60s;
-      proxy_set_header Connection "";
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto {scheme};
-      proxy_set_header X-Forwarded-Port {port};
-    }}
-  }}
-"""
+class Template(string.Template):
+    """nginx's own variables begin with a dollar, ours with this."""
+
+    delimiter = "@"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +42,8 @@ class Listener:
     redirect: str = ""
     target: int = 0
     names: tuple[str, ...] = ()  # of its certificate
+    protocols: tuple[str, ...] = ()  # of TLS, as OpenSSL and nginx name them
+    ciphers: tuple[str, ...] = ()
 
 
 def daemon(place: Place) -> Daemon:
@@ -134,16 +95,22 @@ def listeners(place: Place) -> list[Listener]:
         for one in balancing.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]:
             names: list[str] = []
             for certificate in one.get("Certificates", ()):
-                said = certificates.describe_certificate(CertificateArn=certificate["CertificateArn"])[
-                    "Certificate"
-                ]
+                arn = certificate["CertificateArn"]
+                said = certificates.describe_certificate(CertificateArn=arn)["Certificate"]
+                if said["Status"] != "ISSUED":
+                    raise Precondition(f"the certificate of {said['DomainName']} is {said['Status'].lower()}")
                 names += [said["DomainName"], *said.get("SubjectAlternativeNames", ())]
-            found.append(listener(one, groups, names))
+            policy = {}
+            if one["Protocol"] == "HTTPS":
+                (policy,) = balancing.describe_ssl_policies(Names=[one["SslPolicy"]])["SslPolicies"]
+            found.append(listener(one, groups, names, policy))
     return sorted(found, key=lambda one: one.port)
 
 
-def listener(said: dict[str, Any], groups: dict[str, int], names: Iterable[str]) -> Listener:
-    """Return the listener that AWS describes as SAID. GROUPS gives the port of each target group."""
+def listener(
+    said: dict[str, Any], groups: dict[str, int], names: Iterable[str], policy: dict[str, Any]
+) -> Listener:
+    """Return the listener that AWS describes as SAID. GROUPS gives the port of each target group, POLICY what TLS it speaks."""
     action, port, protocol = said["DefaultActions"][0], int(said["Port"]), str(said["Protocol"])
     if action["Type"] == "redirect":
         to = action["RedirectConfig"]
@@ -151,30 +118,45 @@ def listener(said: dict[str, Any], groups: dict[str, int], names: Iterable[str])
         return Listener(
             port=port, protocol=protocol, redirect=f"{PROTOCOLS[to['Protocol']]}:{to['Port']}:{status}"
         )
-    target = groups[action["TargetGroupArn"]]
-    return Listener(port=port, protocol=protocol, target=target, names=tuple(dict.fromkeys(names)))
+    return Listener(
+        port=port, protocol=protocol, target=groups[action["TargetGroupArn"]], names=tuple(dict.fromkeys(names)),
+        protocols=tuple(sorted(policy.get("SslProtocols", ()))), ciphers=tuple(one["Name"] for one in policy.get("Ciphers", ())),
+    )  # fmt: skip
 
 
 def configuration(place: Place, found: Iterable[Listener]) -> str:
     """Return nginx's settings for the listeners FOUND."""
-    return CONFIG.format(
-        run=place.run, logs=place.logs, servers="".join(_server(place, one) for one in found)
-    )
+    servers = "".join(_server(place, one) for one in found)
+    return _filled("main", run=place.run, logs=place.logs, servers=servers)
 
 
 def _server(place: Place, one: Listener) -> str:
     if one.redirect:
         scheme, port, status = one.redirect.split(":")
-        usual = {"https": "443", "http": "80"}[scheme]
-        return REDIRECT.format(
-            port=one.port, status=status, scheme=scheme, to="" if port == usual else f":{port}"
-        )
-    tls = one.protocol == "HTTPS"
-    pair = f"    ssl_certificate {place.pki}/edge.crt; ssl_certificate_key {place.pki}/edge.key;\n"
-    return FORWARD.format(
-        port=one.port, node=place.node_ip, target=one.target, scheme=PROTOCOLS[one.protocol], tls=" ssl" if tls else "",
-        certificate=pair if tls else "",
+        to = "" if port == {"https": "443", "http": "80"}[scheme] else f":{port}"
+        return _filled("redirect", port=one.port, status=status, scheme=scheme, to=to)
+    tls = _tls(place, one) if one.protocol == "HTTPS" else ""
+    return _filled(
+        "forward", port=one.port, node=place.node_ip, target=one.target, scheme=PROTOCOLS[one.protocol],
+        ssl=" ssl" if tls else "", tls=tls,
     )  # fmt: skip
+
+
+def _tls(place: Place, one: Listener) -> str:
+    """Return the certificate and what the listener's policy allows; OpenSSL names the ciphers of TLS 1.3 apart from the others."""
+    newest = [name for name in one.ciphers if name.startswith("TLS_")]
+    older = [name for name in one.ciphers if name not in newest]
+    return _filled(
+        "tls",
+        pki=place.pki,
+        protocols=" ".join(one.protocols),
+        ciphers=":".join(older),
+        suites=":".join(newest),
+    )
+
+
+def _filled(piece: str, **values: object) -> str:
+    return Template((PIECES / f"{piece}.conf").read_text()).substitute(values)
 
 
 def _command(place: Place) -> Command:

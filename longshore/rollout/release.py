@@ -11,7 +11,7 @@ from typing import Any
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
 from longshore.errors import BadInput, CommandFailed, Failure, RolledBack, StateUnknown, StepFailed
-from longshore.rollout import evidence, records, trial, watch
+from longshore.rollout import evidence, records, rights, trial, watch
 from longshore.rollout.records import Release
 from longshore.rollout.render import MANIFEST, Manifest, Target
 from longshore.rollout.verdict import Outcome, Verdict, workloads
@@ -95,15 +95,9 @@ class Releaser:
         return trial.settle(self, release, progress)
 
     def _admitted(self, manifest: Manifest, progress: Progress) -> None:
-        """Have the namespace exist, then let the server refuse the manifest before anything changes."""
+        """Have the namespace be as wanted, then let the server refuse the manifest before anything changes."""
         progress("asking the API server to check the manifest")
-        namespaces = [thing for thing in manifest.objects() if thing["kind"] == "Namespace"]
-        if namespaces:
-            self.runner.run(
-                kubectl.apply(
-                    self.cluster, json.dumps({"apiVersion": "v1", "kind": "List", "items": namespaces})
-                )
-            )
+        rights.ensure(self.cluster, self.runner, manifest.rights)
         try:
             self.runner.run(kubectl.apply(self.cluster, manifest.text, dry_run=True))
         except CommandFailed as problem:

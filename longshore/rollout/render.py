@@ -11,6 +11,7 @@ from typing import Any
 
 from longshore.commands import kubectl
 from longshore.errors import BadInput, CommandFailed
+from longshore.rollout import rights
 from longshore.runner import Runner
 from longshore.steps import fingerprint
 from longshore.steps.memory import write_atomically
@@ -34,10 +35,11 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Rendered YAML, and the hash of what it was rendered from."""
+    """Rendered YAML: what a release applies, what an administrator sets, and the hash of what both were rendered from."""
 
     text: str
     mark: str
+    rights: str = ""
 
     def objects(self) -> list[dict[str, Any]]:
         """Return the objects of the manifest in their order."""
@@ -52,7 +54,7 @@ def render(root: Path, work: Path, program: str, target: Target, runner: Runner)
     mark = fingerprint.of(root, ("k8s",), target.__dict__)[:32]
     cached = work / "manifests" / f"{mark}.yaml"
     if cached.exists():
-        return Manifest(text=cached.read_text(), mark=mark)
+        return _manifest(cached.read_text(), mark)
     overlay = root / "k8s" / "overlays" / target.overlay
     if not (overlay / "kustomization.yaml").exists():
         raise BadInput(
@@ -70,7 +72,7 @@ def render(root: Path, work: Path, program: str, target: Target, runner: Runner)
             detail=problem.detail,
             hint="the lines above name the file",
         ) from None
-    manifest = Manifest(text=text, mark=mark)
+    manifest = _manifest(text, mark)
     check(manifest, target)
     write_atomically(cached, text)
     return manifest
@@ -90,6 +92,11 @@ def check(manifest: Manifest, target: Target) -> None:
             f"no container of the manifest runs the image just built; it names {', '.join(images)}",
             hint="the Deployment's image must be `app`: Longshore puts repository and digest in its place",
         )
+
+
+def _manifest(text: str, mark: str) -> Manifest:
+    for_administrators, for_releases = rights.split(text)
+    return Manifest(text=for_releases, mark=mark, rights=for_administrators)
 
 
 def digest_of(text: str) -> str:
@@ -112,6 +119,7 @@ def _kustomization(overlay: str, target: Target, mark: str) -> dict[str, Any]:
         },
         "spec": {"template": {"spec": {"containers": [{"name": "app", "env": environment}]}}},
     }
+    group = [{"op": "replace", "path": "/subjects/0/name", "value": f"{target.namespace}-deployers"}]
     port = [{"op": "replace", "path": "/spec/ports/0/nodePort", "value": target.node_port}]
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -122,5 +130,6 @@ def _kustomization(overlay: str, target: Target, mark: str) -> dict[str, Any]:
         "patches": [
             {"target": {"kind": "Deployment", "name": "app"}, "patch": json.dumps(deployment)},
             {"target": {"kind": "Service", "name": "app"}, "patch": json.dumps(port)},
+            {"target": {"kind": "RoleBinding", "name": "deployers"}, "patch": json.dumps(group)},
         ],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import datetime
 import json
 import subprocess
@@ -11,10 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 
 from longshore import eks_token
+from longshore.command import query
 from longshore.local.aws.access_policies import rules
+from longshore.rollout.render import render
+from longshore.runner import Runner
+from longshore.settings import load
+from longshore.tasks.world import World
 from tests.e2e.conftest import Project, cache
 
 REGION = "eu-central-1"
@@ -138,6 +145,11 @@ def principal(
 
 
 def everything(policy: str) -> list[tuple[str, str, str]]:
+    """Return what POLICY allows, and the lock of a release, as (verb, group, resource)."""
+    lock = [
+        (verb, "coordination.k8s.io", "leases")
+        for verb in ("create", "delete", "get", "list", "patch", "update", "watch")
+    ]
     return sorted(
         {
             (verb, group, resource)
@@ -145,7 +157,7 @@ def everything(policy: str) -> list[tuple[str, str, str]]:
             for verb in rule["verbs"]
             for group in rule["apiGroups"]
             for resource in rule["resources"]
-        }
+        }.union(lock)
     )
 
 
@@ -222,3 +234,34 @@ def test_a_removed_policy_and_a_dead_key_hold_for_no_new_token(
         eks.associate_access_policy(**entry, policyArn=policy["policyArn"], accessScope=policy["accessScope"])
     iam.update_access_key(UserName=name, AccessKeyId=key, Status="Inactive")
     assert somebody.kubectl("auth", "whoami", token=somebody.token(ago=10)).returncode != 0
+
+
+def test_a_release_needs_no_more_than_a_deployers_rights(
+    principal: Callable[[str], Principal], project: Project
+) -> None:
+    project.deploy()
+    key = principal("deploy").session.get_credentials().get_frozen_credentials()
+    file = project.folder / ".longshore" / "credentials-deploy"
+    file.touch(mode=0o600)
+    token = f"aws_session_token = {key.token}\n" if key.token else ""
+    file.write_text(
+        f"[default]\naws_access_key_id = {key.access_key}\naws_secret_access_key = {key.secret_key}\n{token}"
+    )
+    settings = load(project.folder, project.environ)
+    there = settings.environment(project.name)
+    changed = msgspec.structs.replace(
+        there, aws_env={**there.aws_env, "AWS_SHARED_CREDENTIALS_FILE": str(file)}
+    )
+    settings = msgspec.structs.replace(settings, environments={project.name: changed})
+    world = World(settings, project.name, Runner(settings.environ, log_dir=settings.work / "logs"))
+    target = dataclasses.replace(world.target(), revision="by-deploy")
+    program = world.kubectl
+    manifest = render(settings.root, world.infra.folder, program, target, world.runner)
+    said = world.releaser().run(manifest, target, lambda *_: None)
+    assert "verified at" in said
+    assert project.version()["revision"] == "by-deploy"
+    whoami = world.runner.run(
+        query(*world.releaser().cluster.prefix, "auth", "whoami", "--output=json")
+    ).stdout
+    assert json.loads(whoami)["status"]["userInfo"]["groups"][0] == "shop-deployers"
+    world.runner.run(query(*world.releaser().cluster.prefix, "--namespace=shop", "get", "leases"))

@@ -94,6 +94,14 @@ def test_the_namespace_refuses_pods_that_are_not_restricted() -> None:
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
+def test_what_deployers_get_beyond_the_edit_policy_is_the_lock_alone() -> None:
+    assert [rule["resources"] for rule in BASE["Role", "deployers"]["rules"]] == [["leases"]]
+    (group,) = BASE["RoleBinding", "deployers"]["subjects"]
+    terraform = (ROOT / "terraform/cluster.tf").read_text(encoding="utf-8")
+    assert group["name"] == "shop-deployers"
+    assert 'kubernetes_groups = ["${var.app_namespace}-deployers"]' in terraform
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_pod_is_given_the_time_that_draining_and_running_requests_take(overlay: str) -> None:
     grace = deployment(overlay)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]

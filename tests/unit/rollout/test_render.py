@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -41,6 +42,12 @@ def test_the_pod_learns_its_revision_and_digest_and_the_deployment_is_marked() -
 def test_the_node_port_is_the_one_that_terraform_names() -> None:
     port = json.loads(_kustomization("x", TARGET, "mark")["patches"][1]["patch"])
     assert port == [{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 30080}]
+
+
+def test_the_deployers_are_those_of_the_namespace() -> None:
+    target = dataclasses.replace(TARGET, namespace="other")
+    group = json.loads(_kustomization("x", target, "mark")["patches"][2]["patch"])
+    assert group[0]["value"] == "other-deployers"
 
 
 def manifest(image: str, kind: str = "Deployment") -> Manifest:
