@@ -63,6 +63,7 @@ def pytest(
         *("--cov", "--cov-report=term:skip-covered", f"--cov-report=xml:{report / f'coverage-{suite}.xml'}"),
         *(f"--ignore={path}" for path in leave_out),
         *paths,
+        env={"COVERAGE_FILE": str(report.parent / "cache" / f"coverage-{suite}")},  # suites run side by side
         deadline=deadline,
     )
 
@@ -98,8 +99,3 @@ def withdrawn(python: str, releases: Sequence[str]) -> Command:
         *releases,
         deadline=60,
     )
-
-
-def tracked_files() -> Command:
-    """List what git tracks or would add, separated by NUL."""
-    return query("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")

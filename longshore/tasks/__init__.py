@@ -7,10 +7,12 @@ from invoke.collection import Collection
 
 def collection() -> Collection:
     """Return every command; another repository adds it to its own with `ns.add_collection(collection(), name="ship")`."""
-    from longshore.tasks import check, deploy, doctor, image, infra, local, release, serve
+    from longshore.tasks import check, deploy, doctor, image, infra, local, plan, release, serve
 
     top = Collection()
     for task in (deploy.deploy, serve.serve, doctor.doctor, check.check, check.lint, check.test, check.scan):
+        top.add_task(task)
+    for task in (plan.graph, plan.explain):
         top.add_task(task)
     for task in (release.status, release.history, release.rollback, release.url):
         top.add_task(task)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from longshore.errors import Precondition
 from longshore.steps import checks
 from longshore.steps.graph import Graph, Progress, Step
+from longshore.steps.infra import READS
+from longshore.steps.inputs import Inputs
 from longshore.tasks.world import World
 
 
@@ -13,7 +15,7 @@ def graph(world: World, *, with_checks: bool = True) -> Graph:
     gates = checks.steps(world.settings, world.runner) if with_checks else ()
     parts = _parts(world)
     here = {part.name for part in parts}
-    return Graph([*gates, *parts, *_delivery(world, tuple(gate.name for gate in gates), here)])
+    return Graph([*gates, *parts, *_delivery(world, checks.GROUPS if with_checks else (), here)])
 
 
 def _delivery(world: World, gates: tuple[str, ...], here: set[str]) -> tuple[Step, ...]:
@@ -26,16 +28,30 @@ def _delivery(world: World, gates: tuple[str, ...], here: set[str]) -> tuple[Ste
         manifest = world.manifest()
         return world.releaser().run(manifest, world.target(), progress)
 
+    name, app = world.environment.name, world.settings.application
+    image_reads = (app.path, app.dockerfile, app.requirements, ".dockerignore")
     return (
         Step(
-            name="infra", title="apply terraform/", needs=needs("aws", "packages"), settled=infra.settled, run=infra.bring_up,
+            name="infra", title="apply terraform/", needs=needs("aws", "packages"), settled=infra.settled, run=infra.bring_up, scope=name,
+            reads=Inputs(
+                files=(*READS, world.environment.variables_file), ignored=True, tools=(),
+                settings={"account": world.environment.account, "variables": dict(world.environment.variables)},
+            ),
         ),
         Step(
-            name="image", title="build and push the image", needs=("infra", *needs("buildkit", "base-image", "registry")),
+            name="image", title="build and push the image", needs=("infra", *needs("buildkit", "base-image", "registry")), scope=name,
             settled=image.settled, run=lambda progress: image.build(infra.outputs(), progress),
+            reads=Inputs(files=image_reads, ignored=True, tools=(), settings={"base image": image.base}),
         ),
         Step(
             name="release", title="roll out", needs=(*gates, "image", *needs("node", "edge")), settled=world.release_settled, run=roll_out,
+            scope=name,
+            reads=Inputs(
+                files=("k8s",), ignored=True, tools=(),
+                settings={"overlay": world.environment.overlay, "namespace": world.environment.namespace},
+                outputs={"image": image.digest, "infra": lambda: infra.memory.get("outputs")},
+                observed={"revision": lambda: world.source.revision},
+            ),
         ),
     )  # fmt: skip
 
@@ -54,7 +70,11 @@ def _parts(world: World) -> tuple[Step, ...]:
             stale = part.name == "edge" and not applied
             return "up" if not stale and part.ready() else None
 
-        return Step(name=part.name, title=part.title, needs=part.needs, settled=settled, run=part.start)
+        outputs = {"infra": lambda: world.infra.memory.get("outputs")} if part.name == "edge" else {}
+        reads = Inputs(tools=(), outputs=outputs) if outputs else None
+        return Step(
+            name=part.name, title=part.title, needs=part.needs, settled=settled, run=part.start, reads=reads, scope=world.environment.name
+        )  # fmt: skip
 
     return tuple(step(part) for part in parts(world.settings, world.environment, world.runner))
 

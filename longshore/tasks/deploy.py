@@ -5,7 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.tasks import task
 
-from longshore.tasks import catalogue
+from longshore.tasks import catalogue, plan
 from longshore.tasks.session import Opened
 from longshore.tasks.world import World
 
@@ -14,19 +14,35 @@ from longshore.tasks.world import World
     help={
         "environment": "where to; an [environments.NAME] of longshore.toml (default: local)",
         "skip-checks": "leave lint, test and scan out; refused for a protected environment",
+        "force": "a step, or a group of steps, that runs whatever is known of it; may be given again",
+        "keep-going": "run what can run after a failure, and say all that failed",
+        "dry-run": "say what would run and why, and run nothing",
         "json": "one JSON document on standard output, all else on standard error",
-    }
+    },
+    iterable=["force"],
 )
 def deploy(
-    context: Context, environment: str = "local", skip_checks: bool = False, json: bool = False
+    context: Context,
+    force: list[str],
+    environment: str = "local",
+    skip_checks: bool = False,
+    keep_going: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
 ) -> None:
     """Bring this revision live: check, build, apply, roll out."""
     with Opened(as_json=json) as run:
         world = World(run.settings, environment, run.runner)
         catalogue.guard(world, skip_checks=skip_checks)
+        if dry_run:
+            whole = catalogue.graph(world, with_checks=not skip_checks)
+            plan.show(run, whole, [name for given in force for name in whole.find(given)])
+            return
         run.console.line(f"deploying {world.source.revision} to {environment}")
         with world.claim("deploy"):
-            report = run.run(catalogue.graph(world, with_checks=not skip_checks))
+            whole = catalogue.graph(world, with_checks=not skip_checks)
+            forced = [name for given in force for name in whole.find(given)]
+            report = run.run(whole, forced=forced, keep_going=keep_going)
         finish(run, world, changed="release" in report.ran)
 
 

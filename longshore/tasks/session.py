@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,13 +14,14 @@ from invoke.exceptions import Exit
 
 from longshore import settings as configuration
 from longshore.cancellation import Cancellation
+from longshore.commands import git
 from longshore.console import Console
 from longshore.errors import Failure, Interrupted
 from longshore.runner import Runner
 from longshore.settings import Settings
-from longshore.steps import scheduler
+from longshore.steps import fingerprint, scheduler
+from longshore.steps.cache import Cache
 from longshore.steps.graph import Graph
-from longshore.steps.memory import Memory
 
 KEPT_LOGS = 20  # program runs
 
@@ -73,15 +75,31 @@ class Opened:
         if error is None and self.as_json:
             print(json.dumps(self._data, indent=1, default=str))
 
-    @property
-    def memory(self) -> Memory:
-        """What was done in this checkout, whatever the environment."""
-        return Memory(self.settings.work / "cache")
+    def cache(self, forced: Iterable[str] = ()) -> Cache:
+        """What was done before, and with what; the steps FORCED run whatever is known."""
+        tree = fingerprint.tree(self.settings.root, self._listed)
+        return Cache(
+            folder=self.settings.work / "cache", tree=tree, warn=self.console.line, forced=frozenset(forced)
+        )
 
-    def run(self, graph: Graph) -> scheduler.Report:
+    def _listed(self) -> str | None:
+        result = self.runner.run(git.listed(), check=False)
+        return result.stdout if result.exit_code == 0 else None
+
+    def run(self, graph: Graph, *, forced: Iterable[str] = (), keep_going: bool = False) -> scheduler.Report:
         """Run GRAPH and say which of its steps had nothing to do."""
-        report = scheduler.run(graph, self.console, self.memory, self.cancellation)
-        self.data(ran=report.ran, skipped=report.skipped)
+        report = scheduler.Report()
+        try:
+            scheduler.run(
+                graph,
+                self.console,
+                self.cache(forced),
+                self.cancellation,
+                keep_going=keep_going,
+                report=report,
+            )
+        finally:
+            self.data(ran=report.ran, skipped=report.skipped)
         return report
 
     def data(self, **values: Any) -> None:

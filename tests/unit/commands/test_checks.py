@@ -72,6 +72,5 @@ def test_every_check_only_reads() -> None:
         checks.mypy(PYTHON),
         checks.ruff_files(PYTHON),
         checks.yaml_files(PYTHON, "k8s"),
-        checks.tracked_files(),
     ]
     assert {command.kind for command in made} == {Kind.QUERY}

@@ -14,8 +14,10 @@ from longshore.cancellation import Cancellation
 from longshore.console import Console
 from longshore.errors import BadInput, GateFailed, Interrupted
 from longshore.steps import scheduler
-from longshore.steps.graph import Graph, Progress, Step
-from longshore.steps.memory import Memory
+from longshore.steps.cache import Cache
+from longshore.steps.graph import Graph, Passing, Progress, Step
+from longshore.steps.inputs import Inputs
+from longshore.steps.tree import Tree
 
 
 def step(
@@ -28,11 +30,12 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.screen = io.StringIO()
         self.console = Console({}, ci=True, stream=self.screen)
-        self.memory = Memory(folder)
+        self.folder = folder
         self.cancellation = Cancellation()
 
-    def run(self, *steps: Step) -> scheduler.Report:
-        return scheduler.run(Graph(steps), self.console, self.memory, self.cancellation)
+    def run(self, *steps: Step, **options: bool) -> scheduler.Report:
+        cache = Cache(folder=self.folder / "cache", tree=Tree(self.folder, self.folder / "cache"))
+        return scheduler.run(Graph(steps), self.console, cache, self.cancellation, **options)
 
 
 @pytest.fixture
@@ -86,18 +89,24 @@ def test_nothing_that_needs_a_failed_step_runs(bench: Bench) -> None:
     assert ran == []
 
 
-def test_an_unchanged_fingerprint_skips_the_step_and_a_changed_one_does_not(bench: Bench) -> None:
+def reads(**settings: object) -> Inputs:
+    return Inputs(settings=settings)  # type: ignore[arg-type]
+
+
+def test_unchanged_inputs_skip_the_step_and_changed_ones_do_not(bench: Bench) -> None:
     ran: list[int] = []
     mark = "one"
 
     def again() -> scheduler.Report:
-        return bench.run(step("lint", run=lambda progress: ran.append(1), fingerprint=lambda: mark))
+        return bench.run(step("lint", run=lambda progress: ran.append(1), reads=reads(mark=lambda: mark)))
 
     again()
     assert again().skipped == {"lint": "unchanged"}
     mark = "two"
     again()
     assert len(ran) == 2
+    mark = "one"
+    assert again().skipped == {"lint": "known from an earlier run"}
 
 
 def test_a_failed_step_is_not_remembered(bench: Bench) -> None:
@@ -106,13 +115,100 @@ def test_a_failed_step_is_not_remembered(bench: Bench) -> None:
 
     for _ in range(2):
         with pytest.raises(scheduler.StepFailure):
-            bench.run(step("lint", run=fail, fingerprint=lambda: "same"))
+            bench.run(step("lint", run=fail, reads=reads()))
 
 
-def test_a_damaged_record_is_as_good_as_none(bench: Bench, tmp_path: Path) -> None:
-    bench.run(step("lint", fingerprint=lambda: "same"))
-    (tmp_path / "lint.json").write_text("{ not json")
-    assert "lint" in bench.run(step("lint", fingerprint=lambda: "same")).ran
+def test_a_result_that_was_not_had_in_full_is_said_again_and_asked_for_again_after_an_hour(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = step("ask", run=lambda progress: Passing("NOT CHECKED"), reads=reads())
+    assert "ask" in bench.run(ask).ran
+    bench.screen.truncate(0)
+    assert "ask" in bench.run(ask).skipped
+    assert "NOT CHECKED" in bench.screen.getvalue()
+    later = time.time() + 3700
+    monkeypatch.setattr("time.time", lambda: later)
+    assert "ask" in bench.run(ask).ran
+
+
+def test_inputs_that_change_while_the_step_runs_are_not_remembered(bench: Bench) -> None:
+    (bench.folder / "a.py").write_text("before")
+
+    def meanwhile(progress: Progress) -> None:
+        (bench.folder / "a.py").write_text("after ")
+
+    files = Inputs(files=("*.py",))
+    bench.run(step("lint", run=meanwhile, reads=files))
+    (bench.folder / "a.py").write_text("before")
+    assert "lint" in bench.run(step("lint", reads=files)).ran
+
+
+def test_what_can_run_after_a_failure_does_when_asked_to(bench: Bench) -> None:
+    ran: list[str] = []
+
+    def fail(progress: Progress) -> None:
+        raise GateFailed("no")
+
+    steps = (
+        step("gate", run=fail),
+        step("after", "gate"),
+        step("a"),
+        step("b", "a", run=lambda progress: ran.append("b")),
+    )
+    with pytest.raises(scheduler.StepFailure, match="no"):
+        bench.run(*steps, keep_going=True)
+    assert ran == ["b"]
+
+
+def test_the_longest_chain_starts_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0})
+    order: list[str] = []
+
+    def note(name: str, seconds: float) -> Callable[[Progress], None]:
+        def work(progress: Progress) -> None:
+            order.append(name)
+            time.sleep(seconds)
+
+        return work
+
+    steps = [
+        step("short", run=note("short", 0), cores=1),
+        step("long", run=note("long", 0.15), cores=1),
+        step("chain", run=note("chain", 0.05), cores=1),
+        step("end", "chain", run=note("end", 0.2), cores=1),
+    ]
+    bench.run(*steps)
+    order.clear()
+    bench.run(*steps)
+    assert order == ["chain", "end", "long", "short"]
+
+
+def test_no_more_runs_at_once_than_there_are_cores_but_what_waits_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1})
+    busy, most, lock = 0, 0, threading.Lock()
+    waits = threading.Barrier(8, timeout=5)
+
+    def work(progress: Progress) -> None:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.02)
+        with lock:
+            busy -= 1
+
+    heavy = [step(f"heavy-{n}", run=work, cores=1) for n in range(6)]
+    light = [step(f"light-{n}", run=lambda progress: waits.wait() and None) for n in range(8)]
+    bench.run(*heavy, *light)
+    assert most == 2
+
+
+def test_a_step_costs_less_than_a_millisecond(bench: Bench) -> None:
+    began = time.process_time()
+    bench.run(*(step(f"s{n}", *([f"s{n - 1}"] if n % 10 else [])) for n in range(1000)))
+    assert time.process_time() - began < 1
 
 
 def test_a_signal_ends_the_run_as_interrupted_and_starts_nothing_more(bench: Bench) -> None:
