@@ -14,6 +14,7 @@ from longshore.errors import Failure
 HEARTBEAT = (
     10.0  # seconds between plain progress lines: short enough that a silent job is never taken for a dead one
 )
+REFRESH = 0.25  # seconds between two pictures of the live view: drawing costs time that compilers could use
 GREEN, RED, YELLOW, DIM, BOLD, RESET = "\033[32m", "\033[31m", "\033[33m", "\033[2m", "\033[1m", "\033[0m"
 
 
@@ -43,6 +44,7 @@ class Console:
         self._running: dict[str, _Running] = {}
         self._lock = threading.RLock()
         self._view: Any = None
+        self._drawn = 0.0
 
     def paint(self, text: str, colour: str) -> str:
         """Return TEXT in COLOUR on a terminal, as it is elsewhere."""
@@ -125,8 +127,9 @@ class Console:
     def _refresh(self, now: float) -> None:
         # Importing rich takes longer than most runs that have nothing to do.
         slow = [row for row in self._running.values() if now - row.since > 0.3]
-        if self._view is None and not slow:
+        if (self._view is None and not slow) or now - self._drawn < REFRESH:
             return
+        self._drawn = now
         from longshore import console_live
 
         if self._view is None:
