@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
 
 from longshore.errors import BadInput
-from longshore.steps.inputs import Inputs
+
+if TYPE_CHECKING:
+    from longshore.steps.inputs import Inputs
 
 Progress = Callable[..., None]  # progress(text, done=None, total=None)
 Work = Callable[[Progress], str | None]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from longshore.errors import Precondition
-from longshore.steps import checks
-from longshore.steps.graph import Graph, Progress, Step
-from longshore.steps.infra import READS
-from longshore.steps.inputs import Inputs
-from longshore.tasks.world import World
+
+if TYPE_CHECKING:  # each is imported where it is used: `invoke --list` has a budget
+    from longshore.steps.graph import Graph, Progress, Step
+    from longshore.tasks.world import World
 
 
 def graph(world: World, *, with_checks: bool = True) -> Graph:
     """Return all that brings the revision in the working tree to serve in WORLD's environment."""
+    from longshore.steps import checks
+    from longshore.steps.graph import Graph
+
     gates = checks.steps(world.settings, world.runner) if with_checks else ()
     parts = _parts(world)
     here = {part.name for part in parts}
@@ -19,6 +23,10 @@ def graph(world: World, *, with_checks: bool = True) -> Graph:
 
 
 def _delivery(world: World, gates: tuple[str, ...], here: set[str]) -> tuple[Step, ...]:
+    from longshore.steps.graph import Step
+    from longshore.steps.infra import READS
+    from longshore.steps.inputs import Inputs
+
     infra, image = world.infra, world.image
 
     def needs(*names: str) -> tuple[str, ...]:
@@ -61,6 +69,8 @@ def _parts(world: World) -> tuple[Step, ...]:
     if world.place is None:
         return ()
     from longshore.local.parts import Part, parts
+    from longshore.steps.graph import Step
+    from longshore.steps.inputs import Inputs
 
     applied = world.infra.settled()
 

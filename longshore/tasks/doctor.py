@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
 from longshore.command import query
 from longshore.errors import Failure, Precondition
-from longshore.runner import Runner
 from longshore.tasks.session import Opened
+
+if TYPE_CHECKING:
+    from longshore.runner import Runner
 
 FREE = 6_000_000_000  # bytes: Go's build cache is the largest part of a first start
 

@@ -6,7 +6,6 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from longshore.commands import terraform
-from longshore.steps import state_bucket
 from longshore.steps.graph import Graph, Progress, Step
 from longshore.tasks import catalogue
 from longshore.tasks.session import Opened
@@ -40,6 +39,8 @@ def bootstrap(context: Context, environment: str = "local", json: bool = False) 
         infra = World(run.settings, environment, run.runner).infra
 
         def work(progress: Progress) -> str:
+            from longshore.steps import state_bucket
+
             state_bucket.ensure(infra.environment, infra.bucket)
             return f"s3://{infra.bucket}"
 

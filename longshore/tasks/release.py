@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from invoke.context import Context
 from invoke.tasks import task
 
 from longshore.commands import kubectl
 from longshore.errors import Precondition
-from longshore.rollout import records, watch
-from longshore.rollout.verdict import Outcome, Workload
 from longshore.steps.graph import Graph, Progress, Step
 from longshore.tasks import catalogue
 from longshore.tasks.session import Opened
@@ -60,6 +56,9 @@ def logs(context: Context, environment: str = "local", json: bool = False) -> No
 def status(context: Context, environment: str = "local", json: bool = False) -> None:
     """Say what serves, since when, and whether it is well."""
     with Opened(as_json=json) as run:
+        from longshore.rollout import records, watch
+        from longshore.rollout.verdict import Outcome, Workload
+
         releaser = World(run.settings, environment, run.runner).releaser()
         releases = records.history(releaser.cluster, run.runner)
         verdict = watch.look(releaser.cluster, run.runner, (Workload(kind="Deployment", name="app"),))[0]
@@ -89,6 +88,10 @@ def status(context: Context, environment: str = "local", json: bool = False) -> 
 def history(context: Context, environment: str = "local", json: bool = False) -> None:
     """List the recorded releases, the newest first."""
     with Opened(as_json=json) as run:
+        from dataclasses import asdict
+
+        from longshore.rollout import records
+
         releaser = World(run.settings, environment, run.runner).releaser()
         releases = records.history(releaser.cluster, run.runner)
         run.data(
@@ -109,6 +112,8 @@ def rollback(context: Context, environment: str = "local", to: int = 0, json: bo
     """Make a recorded release serve again."""
     with Opened(as_json=json) as run:
         world = World(run.settings, environment, run.runner)
+        from longshore.rollout import records
+
         releaser = world.releaser()
         good = [
             release

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from invoke.exceptions import Exit
+if TYPE_CHECKING:  # each is imported where it is used: `invoke --list` has a budget
+    from invoke.exceptions import Exit
 
-from longshore import settings as configuration
-from longshore.cancellation import Cancellation
-from longshore.commands import git
-from longshore.console import Console
-from longshore.errors import Failure, Interrupted
-from longshore.runner import Runner
-from longshore.settings import Settings
-from longshore.steps import fingerprint, scheduler
-from longshore.steps.cache import Cache
-from longshore.steps.graph import Graph
+    from longshore.errors import Failure
+    from longshore.runner import Runner
+    from longshore.settings import Settings
+    from longshore.steps import scheduler
+    from longshore.steps.cache import Cache
+    from longshore.steps.graph import Graph
 
 KEPT_LOGS = 20  # program runs
 
@@ -30,6 +26,10 @@ class Opened:
     """A program run as a context: failures leave it as one sentence, a hint and an exit code."""
 
     def __init__(self, *, as_json: bool = False, dry_run: bool = False) -> None:
+        from longshore import settings as configuration
+        from longshore.cancellation import Cancellation
+        from longshore.console import Console
+
         self.as_json = as_json
         self.started = time.monotonic()
         environ = configuration.process_environment()
@@ -44,6 +44,10 @@ class Opened:
         self._data: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
+        from longshore import settings as configuration
+        from longshore.errors import Failure
+        from longshore.runner import Runner
+
         try:
             self.settings = configuration.load(self._root, self._environ)
         except Failure as failure:
@@ -63,31 +67,39 @@ class Opened:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        from longshore.errors import DiskFull, Failure
+        from longshore.steps import scheduler
+
         self.console.close()
         if isinstance(error, scheduler.StepFailure):
             raise self._ended(error.failure, error.step) from None
         if isinstance(error, Failure):
             raise self._ended(error) from None
         if isinstance(error, OSError) and error.errno in (28, 122):
-            from longshore.errors import DiskFull
-
             raise self._ended(DiskFull("the disk is full")) from None
         if error is None and self.as_json:
-            print(json.dumps(self._data, indent=1, default=str))
+            print(_json(self._data))
 
     def cache(self, forced: Iterable[str] = ()) -> Cache:
         """What was done before, and with what; the steps FORCED run whatever is known."""
+        from longshore.steps import fingerprint
+        from longshore.steps.cache import Cache
+
         tree = fingerprint.tree(self.settings.root, self._listed)
         return Cache(
             folder=self.settings.work / "cache", tree=tree, warn=self.console.line, forced=frozenset(forced)
         )
 
     def _listed(self) -> str | None:
+        from longshore.commands import git
+
         result = self.runner.run(git.listed(), check=False)
         return result.stdout if result.exit_code == 0 else None
 
     def run(self, graph: Graph, *, forced: Iterable[str] = (), keep_going: bool = False) -> scheduler.Report:
         """Run GRAPH and say which of its steps had nothing to do."""
+        from longshore.steps import scheduler
+
         report = scheduler.Report()
         try:
             scheduler.run(
@@ -112,6 +124,10 @@ class Opened:
         return time.monotonic() - self.started
 
     def _ended(self, failure: Failure, step: str = "") -> Exit:
+        from invoke.exceptions import Exit
+
+        from longshore.errors import Interrupted
+
         self.console.failure(failure, step)
         if self.as_json:
             document = {
@@ -121,10 +137,16 @@ class Opened:
                 "exit_code": failure.exit_code,
                 **self._data,
             }
-            print(json.dumps(document, indent=1, default=str))
+            print(_json(document))
         if isinstance(failure, Interrupted):
             sys.stdout.flush()
         return Exit(code=failure.exit_code)
+
+
+def _json(data: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(data, indent=1, default=str)
 
 
 def _prune(logs: Path) -> None:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longshore.command import Command, Secret
-from longshore.commands import buildctl, docker
-from longshore.rollout import access
-from longshore.rollout.release import Releaser
-from longshore.rollout.render import Manifest, Target, render
-from longshore.runner import Runner
-from longshore.settings import Environment, Settings
-from longshore.steps import source
-from longshore.steps.claim import claim
-from longshore.steps.image import Image
-from longshore.steps.infra import Infra
+if TYPE_CHECKING:  # each is imported where it is used: `invoke --list` has a budget
+    from contextlib import AbstractContextManager
 
-if TYPE_CHECKING:
+    from longshore.command import Command, Secret
     from longshore.local.place import Place
+    from longshore.rollout.release import Releaser
+    from longshore.rollout.render import Manifest, Target
+    from longshore.runner import Runner
+    from longshore.settings import Environment, Settings
+    from longshore.steps.image import Image
+    from longshore.steps.infra import Infra
+    from longshore.steps.source import Source
 
 
 class World:
@@ -32,10 +28,18 @@ class World:
         self.settings = settings
         self.runner = runner
         self.environment: Environment = settings.environment(name)
-        self.infra = Infra(settings, self.environment, runner)
+
+    @cached_property
+    def infra(self) -> Infra:
+        """The environment's infrastructure."""
+        from longshore.steps.infra import Infra
+
+        return Infra(self.settings, self.environment, self.runner)
 
     def claim(self, doing: str) -> AbstractContextManager[None]:
         """Hold the environment while a command changes it; raises LockHeld where another one does."""
+        from longshore.steps.claim import claim
+
         return claim(self.infra.folder, self.environment.name, doing)
 
     @cached_property
@@ -48,8 +52,10 @@ class World:
         return Place.of(self.settings, self.environment)
 
     @cached_property
-    def source(self) -> source.Source:
+    def source(self) -> Source:
         """The revision of the working tree."""
+        from longshore.steps import source
+
         return source.read(self.settings, self.runner)
 
     @property
@@ -65,6 +71,8 @@ class World:
     @cached_property
     def image(self) -> Image:
         """The application's image."""
+        from longshore.steps.image import Image
+
         base = self.settings.application.base_image
         if self.place:
             from longshore.local import base_image
@@ -80,11 +88,15 @@ class World:
 
     def manifest(self) -> Manifest:
         """The manifest of this revision."""
+        from longshore.rollout.render import render
+
         program = self.kubectl
         return render(self.settings.root, self.infra.folder, program, self.target(), self.runner)
 
     def target(self) -> Target:
         """What a release of this revision is made of."""
+        from longshore.rollout.render import Target
+
         outputs = self.infra.outputs()
         return Target(
             repository=str(outputs["repository_url"]), digest=self.image.digest(), revision=self.source.revision,
@@ -93,6 +105,9 @@ class World:
 
     def releaser(self) -> Releaser:
         """What rolls a manifest out."""
+        from longshore.rollout import access
+        from longshore.rollout.release import Releaser
+
         outputs = self.infra.outputs()
         return Releaser(
             cluster=access.cluster(self.settings, self.environment, outputs, self.kubectl), environment=self.environment,
@@ -109,9 +124,12 @@ class World:
     def _build(self, *, name: str, metadata: Path, env: Mapping[str, str | Secret]) -> Command:
         app, root = self.settings.application, self.settings.root
         if self.place is None:
+            from longshore.commands import docker
+
             return docker.build(
                 root, app.dockerfile, name=name, metadata=metadata, env=env, deadline=app.build_deadline
             )
+        from longshore.commands import buildctl
         from longshore.local import base_image, buildkit
 
         pip = base_image.pip_conf(self.settings)
@@ -123,5 +141,7 @@ class World:
         )  # fmt: skip
 
     def _actor(self) -> str:
+        import getpass
+
         environ: Mapping[str, Any] = self.settings.environ
         return str(environ.get("GITLAB_USER_LOGIN") or environ.get("CI_JOB_URL") or getpass.getuser())
