@@ -25,6 +25,13 @@ class Cancellation:
         for number in SIGNALS:
             signal.signal(number, self._note)
 
+    def release(self) -> None:
+        """Give the signals back to the kernel, which ends us for one that comes from now on; raise Interrupted for one that came."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        if self.signal:
+            raise Interrupted(self.signal)
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.signal = self.signal or number
         self.count += 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TextIO
 
 from longshore.errors import Failure
@@ -15,6 +17,7 @@ HEARTBEAT = (
     10.0  # seconds between plain progress lines: short enough that a silent job is never taken for a dead one
 )
 REFRESH = 0.25  # seconds between two pictures of the live view: drawing costs time that compilers could use
+SHOWN = 500  # lines of a step's output in a job's log
 GREEN, RED, YELLOW, DIM, BOLD, RESET = "\033[32m", "\033[31m", "\033[33m", "\033[2m", "\033[1m", "\033[0m"
 
 
@@ -40,6 +43,7 @@ class Console:
         self.stream = stream or (sys.stderr if as_json else sys.stdout)
         terminal = self.stream.isatty() and environ.get("TERM") != "dumb"
         self.live = terminal and not ci
+        self.sections = environ.get("GITLAB_CI", "") not in ("", "0", "false")
         self.colour = self.live and not environ.get("NO_COLOR")
         self._running: dict[str, _Running] = {}
         self._lock = threading.RLock()
@@ -75,14 +79,26 @@ class Console:
             if done is not None and row.first is None:
                 row.first = (time.monotonic(), done)
 
-    def finished(self, name: str, note: str = "", *, seconds: float | None = None, ok: bool = True) -> None:
-        """A step has ended: one line, with what it has to say and how long it took."""
+    def finished(
+        self,
+        name: str,
+        note: str = "",
+        *,
+        seconds: float | None = None,
+        ok: bool = True,
+        log: Path | None = None,
+    ) -> None:
+        """A step has ended: one line, with what it has to say and how long it took; in a GitLab job its whole output below that."""
         with self._lock:
             row = self._running.pop(name, None)
         took = seconds if seconds is not None else time.monotonic() - row.since if row else 0.0
         mark = self.paint("✔", GREEN) if ok else self.paint("✘", RED)
         text = f"{mark} {name:<18} {took:6.1f} s  {note}"
-        self.line(text if self.live else f"{self._clock()} {text}")
+        text = text if self.live else f"{self._clock()} {text}"
+        if self.sections and log and log.exists():
+            self._section(name, text, took, log)
+        else:
+            self.line(text)
 
     def tick(self) -> None:
         """Refresh the live view, or print a heartbeat; called several times a second by whoever waits."""
@@ -103,8 +119,8 @@ class Console:
                 self._view.stop()
                 self._view = None
 
-    def failure(self, failure: Failure, step: str = "") -> None:
-        """Print what failed, the last lines of its output, and what to do next; last on the screen."""
+    def failure(self, failure: Failure, step: str = "", log: Path | None = None) -> None:
+        """Print what failed, the last lines of its output, what to do next, and where its whole output is; last on the screen."""
         self.close()
         if failure.detail:
             self.line()
@@ -115,6 +131,31 @@ class Console:
         self.line(f"{self.paint('error:', RED)} {where}{failure.sentence}")
         if failure.hint:
             self.line(f"{self.paint('hint:', YELLOW)} {failure.hint}")
+        if log and log.exists():
+            self.line(f"{self.paint('log:', YELLOW)} {log}")
+
+    def durations(self, ran: Mapping[str, float], skipped: int, saved: float) -> None:
+        """Print how long each step took, the longest first, and what did not have to run again."""
+        self.close()
+        if len(ran) > 1:
+            self.line()
+            for name, seconds in sorted(ran.items(), key=lambda item: -item[1]):
+                self.line(f"  {name:<18} {seconds:6.1f} s")
+        if ran and skipped:
+            spared = f", which spared {saved:.0f} s" if saved >= 1 else ""
+            self.line(f"  {skipped} more had nothing to do{spared}")
+
+    def _section(self, name: str, header: str, took: float, log: Path) -> None:
+        """Print what is in LOG as a section that GitLab lets a reader fold; a log of many megabytes is cut at the front."""
+        lines = log.read_text(errors="replace").splitlines()
+        cut = [f"… {len(lines) - SHOWN} lines more in {log}"] if len(lines) > SHOWN else []
+        key, now = re.sub(r"[^A-Za-z0-9_.-]", "_", name), int(time.time())
+        parts = [
+            f"\033[0Ksection_start:{now - int(took)}:{key}\r\033[0K{header}", *cut, *lines[-SHOWN:],
+            f"\033[0Ksection_end:{now}:{key}\r\033[0K",
+        ]  # fmt: skip
+        with self._lock:  # at once: steps that run side by side do not mix
+            print("\n".join(parts), file=self.stream, flush=True)
 
     def summary(self, rows: list[tuple[str, str]]) -> None:
         """Print the last words of a run: name and value, one a line."""

@@ -8,6 +8,7 @@ streamed to a file with a bounded tail, redaction on the way.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import selectors
@@ -17,11 +18,12 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from longshore import watchdog
 from longshore.cancellation import Cancellation
 from longshore.command import Command, Kind, Secret
 from longshore.errors import CommandFailed, DeadlineExceeded, DiskFull, ToolMissing
@@ -62,6 +64,17 @@ class Runner:
         self._announce = announce or (lambda text: None)
         self._count = 0
         self._lock = threading.Lock()
+        self._here = threading.local()
+        self._watchdog: int | None = None
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[Path | None]:
+        """Have all that this thread runs meanwhile write to one log, named after the step NAME."""
+        self._here.log = self.log_dir / f"{name}.log" if self.log_dir else None
+        try:
+            yield self._here.log
+        finally:
+            self._here.log = None
 
     def run(self, command: Command, *, on_line: Listener | None = None, check: bool = True) -> Result:
         """Run COMMAND to its end.
@@ -115,11 +128,13 @@ class Runner:
             Sink(Redactor(_secrets(command)), log, tail, on_line, keep=True),
             Sink(Redactor(_secrets(command)), log, tail, on_line, keep=False),
         ]
+        self._watch(command)
         readers, writers = zip(*(os.pipe() for _ in sinks), strict=True)
         try:
             with os.fdopen(writers[0], "wb") as out, os.fdopen(writers[1], "wb") as err:
                 process = self._start(command, out, err)
             ended = _Ending(process, command, self.cancellation)
+            self._watch(command, "+", process.pgid)
             with selectors.DefaultSelector() as selector:
                 for reader, sink in zip(readers, sinks, strict=True):
                     selector.register(reader, selectors.EVENT_READ, sink)
@@ -129,7 +144,10 @@ class Runner:
                 os.close(reader)
         for sink in sinks:
             sink.close()
-        exit_code = ended.settle("\n".join(tail))
+        try:
+            exit_code = ended.settle("\n".join(tail))
+        finally:
+            self._watch(command, "-", process.pgid)
         return exit_code, sinks[0].kept.decode(errors="replace"), "\n".join(tail)
 
     def _follow(self, command: Command, log: Path, on_line: Listener | None) -> tuple[int, str, str]:
@@ -152,24 +170,40 @@ class Runner:
         sink.close()
         return ended.settle("\n".join(tail)), sink.kept.decode(errors="replace"), "\n".join(tail)
 
-    def _start(self, command: Command, out: BinaryIO, err: BinaryIO) -> Any:
+    def _start(self, command: Command, out: BinaryIO, err: BinaryIO, source: BinaryIO | None = None) -> Any:
         import sh
 
         env = self.environ | {k: v.reveal() if isinstance(v, Secret) else v for k, v in command.env.items()}
         program = shutil.which(command.argv[0], path=env.get("PATH"))
         if program is None:
             raise ToolMissing(f"{command.argv[0]} is not installed or not on the PATH")
-        with _stdin(command.stdin) as source:
+        with source or _stdin(command.stdin) as given:
             running = sh.Command(program)(
                 *command.argv[1:],
                 _bg=True, _bg_exc=False, _new_session=True, _tty_in=False, _tty_out=False,
-                _in=source, _out=out, _err=err, _env=env, _cwd=str(command.cwd) if command.cwd else None,
+                _in=given, _out=out, _err=err, _env=env, _cwd=str(command.cwd) if command.cwd else None,
             )  # fmt: skip
         return running.process
+
+    def _watch(self, command: Command, sign: str = "", group: int = 0) -> None:
+        """Have a watchdog for COMMAND, and tell it of a process group that must not outlive us, should we be killed outright."""
+        if not watchdog.covers(command):
+            return
+        with self._lock:
+            if self._watchdog is None:
+                reader, self._watchdog = os.pipe()
+                with os.fdopen(reader, "rb") as source, open(os.devnull, "wb") as nowhere:
+                    self._start(watchdog.PROGRAM, nowhere, nowhere, source)
+            if sign:
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(self._watchdog, f"{sign} {group}\n".encode())
 
     def _log(self, program: str) -> Path | None:
         if self.log_dir is None:
             return None
+        if here := getattr(self._here, "log", None):
+            self.log_dir.mkdir(parents=True, exist_ok=True)
+            return Path(here)
         with self._lock:
             self._count += 1
             number = self._count
@@ -254,7 +288,7 @@ class _Log:
 
     def __init__(self, path: Path | None) -> None:
         self._stream = (
-            None if path is None else open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+            None if path is None else open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
         )
 
     def __enter__(self) -> BinaryIO | None:

@@ -6,8 +6,10 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 from longshore.cancellation import Cancellation
 from longshore.console import Console
@@ -20,10 +22,29 @@ AT_ONCE = 32  # threads; a step without `cores` waits for other programs and tak
 GUESS = 1.0  # seconds that a step is taken to last before it has run once
 
 
+Around = Callable[[str], AbstractContextManager[Path | None]]
+
+
+def _no_log(_: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """What became of one step: ran, skipped, failed or stopped; when (s since 1970); why, or what it said; where its whole output is."""
+
+    outcome: str
+    started: float
+    ended: float
+    reason: str = ""
+    log: Path | None = None
+
+
 @dataclass
 class Report:
     """What became of each step: `ran` and `skipped` by name, with seconds or the reason; `saved` is what skipping spared, in seconds."""
 
+    steps: dict[str, Fate] = field(default_factory=dict)
     ran: dict[str, float] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -33,19 +54,20 @@ class Report:
 class StepFailure(Exception):
     """The first failure of a run, and the step it happened in."""
 
-    def __init__(self, step: str, failure: Failure) -> None:
+    def __init__(self, step: str, failure: Failure, log: Path | None = None) -> None:
         super().__init__(failure.sentence)
-        self.step, self.failure = step, failure
+        self.step, self.failure, self.log = step, failure, log
 
 
 def run(
-    graph: Graph, console: Console, cache: Cache, cancellation: Cancellation, *, keep_going: bool = False, report: Report | None = None
+    graph: Graph, console: Console, cache: Cache, cancellation: Cancellation, *, keep_going: bool = False, report: Report | None = None,
+    around: Around = _no_log,
 ) -> Report:  # fmt: skip
     """Run GRAPH to its end; raise StepFailure with the first step that failed, once no other step is running.
 
-    With KEEP_GOING, steps that do not need the failed one run nevertheless.
+    With KEEP_GOING, steps that do not need the failed one run nevertheless. AROUND gives each step the log that its commands write to.
     """
-    job = _Job(graph, console, cache, cancellation, keep_going, report or Report())
+    job = _Job(graph, console, cache, cancellation, keep_going, report or Report(), around)
     try:
         job.run()
     finally:
@@ -61,10 +83,13 @@ class _Job:
     """One run. Each step is looked at as soon as it may be; what turns out to have work waits for cores."""
 
     def __init__(
-        self, graph: Graph, console: Console, cache: Cache, cancellation: Cancellation, keep_going: bool, report: Report
+        self, graph: Graph, console: Console, cache: Cache, cancellation: Cancellation, keep_going: bool, report: Report,
+        around: Around,
     ) -> None:  # fmt: skip
         self.graph, self.console, self.cache, self.cancellation = graph, console, cache, cancellation
-        self.keep_going, self.report = keep_going, report
+        self.keep_going, self.report, self.around = keep_going, report, around
+        self.began: dict[str, float] = {}
+        self.logs: dict[str, Path | None] = {}
         self.first: StepFailure | None = None
         self.sorter: TopologicalSorter[str] = graph.sorter()
         self.sorter.prepare()
@@ -114,24 +139,32 @@ class _Job:
             self._failed(name, problem)
         elif isinstance(state := future.result(), State):
             if state.reason:
-                self.report.skipped[name] = state.reason
-                if state.said:
-                    self.console.finished(name, state.said, seconds=0)
-                if state.saved:
-                    self.report.saved[name] = state.saved
-                self.sorter.done(name)
+                self._skipped(name, state)
             else:
                 self.waiting[name] = state
         else:
             self.sorter.done(name)
 
+    def _skipped(self, name: str, state: State) -> None:
+        self.report.skipped[name] = state.reason
+        self._note(name, "skipped", state.reason)
+        if state.said:
+            self.console.finished(name, state.said, seconds=0)
+        if state.saved:
+            self.report.saved[name] = state.saved
+        self.sorter.done(name)
+
     def _failed(self, name: str, problem: Failure) -> None:
-        self.console.finished(name, "stopped" if isinstance(problem, Stopped) else problem.sentence, ok=False)
-        if isinstance(problem, Stopped):
+        stopped = isinstance(problem, Stopped)
+        self._note(name, "stopped" if stopped else "failed", problem.sentence)
+        self.console.finished(
+            name, "stopped" if stopped else problem.sentence, ok=False, log=self.logs.get(name)
+        )
+        if stopped:
             return
         self.report.failed[name] = problem.sentence
         if self.first is None:
-            self.first = StepFailure(name, problem)
+            self.first = StepFailure(name, problem, self.logs.get(name))
             if not self.keep_going:
                 self.cancellation.stop()
 
@@ -140,14 +173,24 @@ class _Job:
 
     def _work(self, name: str, state: State) -> State | None:
         step = self.graph.steps[name]
-        began = time.monotonic()
+        self.began[name], began = time.time(), time.monotonic()
         self.console.started(name, step.title)
-        note = step.run(_progress(self.console, name)) or ""
+        with self.around(name) as log:
+            self.logs[name] = log
+            note = step.run(_progress(self.console, name)) or ""
         took = time.monotonic() - began
         self.report.ran[name] = took
+        self._note(name, "ran", note)
         self.cache.keep(step, state, note, took)
-        self.console.finished(name, note or step.title, seconds=took)
+        self.console.finished(name, note or step.title, seconds=took, log=log)
         return None
+
+    def _note(self, name: str, outcome: str, reason: str) -> None:
+        now = time.time()
+        log = self.logs.get(name)
+        self.report.steps[name] = Fate(
+            outcome=outcome, started=self.began.get(name, now), ended=now, reason=reason, log=log if log and log.exists() else None
+        )  # fmt: skip
 
 
 def _urgency(graph: Graph, durations: Mapping[str, float]) -> dict[str, float]:

@@ -72,11 +72,18 @@ class Opened:
 
         self.console.close()
         if isinstance(error, scheduler.StepFailure):
-            raise self._ended(error.failure, error.step) from None
+            raise self._ended(error.failure, error.step, error.log) from None
         if isinstance(error, Failure):
             raise self._ended(error) from None
         if isinstance(error, OSError) and error.errno in (28, 122):
             raise self._ended(DiskFull("the disk is full")) from None
+        if error is None:
+            try:
+                self.cancellation.release()
+            except (
+                Failure
+            ) as failure:  # all is done, but whoever sent the signal must not take it for a success
+                raise self._ended(failure) from None
         if error is None and self.as_json:
             print(_json(self._data))
 
@@ -109,7 +116,9 @@ class Opened:
                 self.cancellation,
                 keep_going=keep_going,
                 report=report,
+                around=self.runner.step,
             )
+            self.console.durations(report.ran, len(report.skipped), sum(report.saved.values()))
         finally:
             self.data(ran=report.ran, skipped=report.skipped)
         return report
@@ -123,12 +132,12 @@ class Opened:
         """Wall clock since the task began."""
         return time.monotonic() - self.started
 
-    def _ended(self, failure: Failure, step: str = "") -> Exit:
+    def _ended(self, failure: Failure, step: str = "", log: Path | None = None) -> Exit:
         from invoke.exceptions import Exit
 
         from longshore.errors import Interrupted
 
-        self.console.failure(failure, step)
+        self.console.failure(failure, step, log)
         if self.as_json:
             document = {
                 "error": failure.sentence,

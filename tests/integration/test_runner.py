@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -226,3 +229,58 @@ def test_interrupted_is_what_a_cancelled_runner_raises() -> None:
     cancellation._note(signal.SIGTERM, None)
     with pytest.raises(Interrupted):
         Runner({}, cancellation=cancellation).run(change("true"))
+
+
+@pytest.mark.parametrize("kind", ["query", "change"])
+def test_when_we_are_killed_what_reads_dies_with_its_children_and_what_changes_runs_on(
+    kind: str, tmp_path: Path
+) -> None:
+    started, finished = tmp_path / "started", tmp_path / "finished"
+    script = f"(sleep 66.5; true) & touch {started}; sleep 1; touch {finished}; exec sleep 66.5"
+    mark = str(uuid.uuid4())
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.replace("query", kind), script], cwd=ROOT, stdout=subprocess.DEVNULL,
+        env={**os.environ, "MARK": mark},
+    ) as process:  # fmt: skip
+        until(started.exists)
+        time.sleep(0.3)
+        process.kill()
+    if kind == "query":
+        until(lambda: started_with(mark) == [])
+        assert not finished.exists()
+    else:
+        until(finished.exists)
+        for pid in started_with(mark):
+            os.kill(pid, signal.SIGKILL)
+
+
+def started_with(mark: str) -> list[int]:
+    """Return the processes that have MARK in their environment, in whatever session they are."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_after_a_normal_end_no_watchdog_is_left() -> None:
+    mark = str(uuid.uuid4())
+    argv = [sys.executable, "-c", PROGRAM, "true"]
+    subprocess.run(argv, cwd=ROOT, check=True, capture_output=True, env={**os.environ, "MARK": mark})
+    until(lambda: started_with(mark) == [])
+
+
+def test_a_steps_commands_write_to_one_log(runner: Runner, tmp_path: Path) -> None:
+    with runner.step("types") as log:
+        first, second = runner.run(query("echo", "one")), runner.run(query("echo", "two"))
+    assert log == first.log == second.log == tmp_path / "logs" / "types.log"
+    assert log.read_text() == "$ echo one\none\n$ echo two\ntwo\n"
+    assert runner.run(query("echo", "three")).log != log

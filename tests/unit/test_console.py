@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+
+import pytest
 
 from longshore.console import Console
 from longshore.errors import Precondition
@@ -48,3 +51,39 @@ def test_no_colour_is_honoured_on_a_terminal() -> None:
     assert Console({}, ci=False, stream=Terminal()).colour
     assert not Console({"NO_COLOR": "1"}, ci=False, stream=Terminal()).colour
     assert not Console({"TERM": "dumb"}, ci=False, stream=Terminal()).live
+
+
+def test_in_a_gitlab_job_the_output_of_a_step_is_a_section_that_stands_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1700000009.7)
+    log = tmp_path / "test-service.log"
+    log.write_text("$ pytest\n3 passed\n")
+    screen = io.StringIO()
+    console = Console({"GITLAB_CI": "true"}, ci=True, stream=screen)
+    console.finished("test: service", "3 tests", seconds=9.2, log=log)
+    first, *middle, last, end = screen.getvalue().split("\n")
+    assert first.startswith("\033[0Ksection_start:1700000000:test__service\r\033[0K")
+    assert first.endswith("test: service         9.2 s  3 tests")
+    assert "collapsed" not in first
+    assert middle == ["$ pytest", "3 passed"]
+    assert (last, end) == ("\033[0Ksection_end:1700000009:test__service\r\033[0K", "")
+
+
+def test_the_path_of_the_whole_log_comes_last(tmp_path: Path) -> None:
+    log = tmp_path / "types.log"
+    log.write_text("all of it")
+    console, screen = printed()
+    console.failure(Precondition("3 errors", hint="mend them", detail="a.py:1: error"), "types", log)
+    assert screen.getvalue().splitlines()[-3:] == ["error: types: 3 errors", "hint: mend them", f"log: {log}"]
+
+
+def test_durations_come_with_what_did_not_have_to_run() -> None:
+    console, screen = printed()
+    console.durations({"ruff": 0.2, "types": 4.1}, skipped=9, saved=63.4)
+    assert screen.getvalue().splitlines() == [
+        "",
+        "  types                 4.1 s",
+        "  ruff                  0.2 s",
+        "  9 more had nothing to do, which spared 63 s",
+    ]

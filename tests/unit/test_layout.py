@@ -25,6 +25,7 @@ ORDER = (
         "cancellation",
         "redaction",
         "stream",
+        "watchdog",
         "console",
         "console_live",
         "settings",
