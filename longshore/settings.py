@@ -18,6 +18,7 @@ import msgspec
 from longshore.command import Secret
 from longshore.errors import BadInput
 from longshore.settings_check import check_keys, check_numbers, line_of, place_of
+from longshore.settings_graph import Gates, Own, Results
 from longshore.settings_rollout import Budgets, Patience, Seconds
 
 FILE = "longshore.toml"
@@ -43,25 +44,6 @@ class Application(Struct, frozen=True):
     requirements: str = "requirements/application.txt"
     base_image: str = "python:3.11-slim-bookworm"
     build_deadline: float = 600.0
-
-
-class Suite(Struct, frozen=True):
-    """`[gates.tests.NAME]`: tests that run together, under `paths`, again only when something under `reads` has changed."""
-
-    paths: list[str]
-    reads: list[str]
-
-
-def _unit_tests() -> dict[str, Suite]:
-    reads = ["application", "tests/unit", "requirements", "pyproject.toml"]
-    return {"unit": Suite(paths=["tests/unit"], reads=reads)}
-
-
-class Gates(Struct, frozen=True):
-    """`[gates]`: how strict the checks are. `dependencies`: what an unreachable advisory source means."""
-
-    dependencies: Literal["required", "when-reachable"] = "when-reachable"
-    tests: dict[str, Suite] = msgspec.field(default_factory=_unit_tests)
 
 
 class Local(Struct, frozen=True):
@@ -118,6 +100,8 @@ class Settings(Struct, frozen=True):
     application: Application
     gates: Gates
     environments: dict[str, Environment]
+    steps: dict[str, Own]
+    results: Results
     environ: dict[str, str]
     ci: bool
 
@@ -166,6 +150,9 @@ def load(root: Path, environ: Mapping[str, str]) -> Settings:
     environments = data.pop("environments", None)
     if not environments:
         raise BadInput(f"{FILE} has no [environments.NAME] table", hint="add [environments.local]")
+    steps = {
+        name: _convert(table, Own, ("steps", name), text) for name, table in data.pop("steps", {}).items()
+    }
     document = _convert(data, Document, (), text)
     made = {
         name: _complete(
@@ -185,6 +172,8 @@ def load(root: Path, environ: Mapping[str, str]) -> Settings:
         application=document.application,
         gates=document.gates,
         environments=made,
+        steps=steps,
+        results=document.cache,
         environ=dict(environ),
         ci=environ.get("CI", "").lower() not in ("", "0", "false"),
     )
@@ -196,6 +185,8 @@ class Document(Struct, frozen=True):
     project: Project
     application: Application = Application()
     gates: Gates = Gates()
+    steps: dict[str, Own] = {}
+    cache: Results = Results()
     environments: dict[str, Environment] = {}
 
 

@@ -12,7 +12,8 @@ from longshore.command import Command
 from longshore.commands import checks, git
 from longshore.errors import GateFailed
 from longshore.runner import Runner
-from longshore.settings import Settings, Suite
+from longshore.settings import Settings
+from longshore.settings_graph import Suite
 from longshore.steps import evidence
 from longshore.steps.graph import Passing, Progress, Step, Work
 from longshore.steps.inputs import Inputs

@@ -7,19 +7,30 @@ from typing import TYPE_CHECKING
 from longshore.errors import Precondition
 
 if TYPE_CHECKING:  # each is imported where it is used: `invoke --list` has a budget
+    from longshore.runner import Runner
+    from longshore.settings import Settings
     from longshore.steps.graph import Graph, Progress, Step
     from longshore.tasks.world import World
 
 
 def graph(world: World, *, with_checks: bool = True) -> Graph:
     """Return all that brings the revision in the working tree to serve in WORLD's environment."""
-    from longshore.steps import checks
+    from longshore.steps import checks, own
     from longshore.steps.graph import Graph
 
-    gates = checks.steps(world.settings, world.runner) if with_checks else ()
+    found = checks.steps(world.settings, world.runner) if with_checks else ()
     parts = _parts(world)
     here = {part.name for part in parts}
-    return Graph([*gates, *parts, *_delivery(world, checks.GROUPS if with_checks else (), here)])
+    delivery = _delivery(world, checks.GROUPS if with_checks else (), here)
+    return Graph(own.join(world.settings, world.runner, [*found, *parts, *delivery]))
+
+
+def gates(settings: Settings, runner: Runner) -> Graph:
+    """Return the gates alone: what needs no environment."""
+    from longshore.steps import checks, own
+    from longshore.steps.graph import Graph
+
+    return Graph(own.join(settings, runner, checks.steps(settings, runner), gates_only=True))
 
 
 def _delivery(world: World, gates: tuple[str, ...], here: set[str]) -> tuple[Step, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.tasks import task
 
-from longshore.tasks import plan
+from longshore.tasks import catalogue, plan
 from longshore.tasks.session import Opened
 
 HELP = {
@@ -17,11 +17,8 @@ HELP = {
 
 
 def _run(names: tuple[str, ...], *, force: bool, keep_going: bool, dry_run: bool, as_json: bool) -> None:
-    from longshore.steps import checks
-    from longshore.steps.graph import Graph
-
     with Opened(as_json=as_json) as run:
-        chosen = Graph(checks.steps(run.settings, run.runner)).only(*names)
+        chosen = catalogue.gates(run.settings, run.runner).only(*names)
         forced = tuple(chosen.steps) if force else ()
         if dry_run:
             plan.show(run, chosen, forced)

@@ -89,13 +89,15 @@ class Opened:
 
     def cache(self, forced: Iterable[str] = ()) -> Cache:
         """What was done before, and with what; the steps FORCED run whatever is known."""
-        from longshore.steps import fingerprint
+        from longshore.steps import bucket, fingerprint
         from longshore.steps.cache import Cache
 
         tree = fingerprint.tree(self.settings.root, self._listed)
+        results = self.settings.results
         return Cache(
-            folder=self.settings.work / "cache", tree=tree, warn=self.console.line, forced=frozenset(forced)
-        )
+            folder=self.settings.work / "cache", tree=tree, warn=self.console.line, forced=frozenset(forced),
+            limit=results.limit << 20, remote=bucket.of(self.settings, self.console.line),
+        )  # fmt: skip
 
     def _listed(self) -> str | None:
         from longshore.commands import git

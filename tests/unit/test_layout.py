@@ -30,6 +30,7 @@ ORDER = (
         "console_live",
         "settings",
         "settings_check",
+        "settings_graph",
         "settings_rollout",
     },
     {"command", "errors"},
