@@ -94,7 +94,7 @@ class Runner:
         try:
             with _Log(log) as stream:
                 if stream:
-                    stream.write(f"$ {shown}\n".encode())
+                    stream.write(f"$ {shown}\n".encode() if not stream.tell() else f"\n$ {shown}\n".encode())
                 if command.survives and log and stream:
                     stream.flush()
                     exit_code, stdout, tail = self._follow(command, log, on_line)

@@ -282,5 +282,5 @@ def test_a_steps_commands_write_to_one_log(runner: Runner, tmp_path: Path) -> No
     with runner.step("types") as log:
         first, second = runner.run(query("echo", "one")), runner.run(query("echo", "two"))
     assert log == first.log == second.log == tmp_path / "logs" / "types.log"
-    assert log.read_text() == "$ echo one\none\n$ echo two\ntwo\n"
+    assert log.read_text() == "$ echo one\none\n\n$ echo two\ntwo\n"
     assert runner.run(query("echo", "three")).log != log
