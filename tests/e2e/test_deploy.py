@@ -95,6 +95,9 @@ def test_a_one_line_edit_is_live_after_one_command_and_no_old_pod_is_left(projec
     said = project.deploy().data
     took = time.monotonic() - began
     assert "-dirty-" in said["revision"]
+    assert set(said["ran"]) == {"test-service", "secrets", "image", "release"}, (
+        "what reads templates, and nothing else"
+    )
     assert headline in project.get("/")[2]
     assert project.version()["revision"] == said["revision"]
     assert not old & {pod["metadata"]["name"] for pod in app_pods(project)}

@@ -192,3 +192,26 @@ def test_a_bucket_that_is_away_costs_a_warning(tmp_path: Path, aws: AwsProcess) 
     assert err.count("cannot be used, so it is left out") == 1
     assert checkout.runs == 1
     assert os.path.exists(checkout.folder / "counted.xml")
+
+
+def busy(folder: Path, *words: str) -> float:
+    """Return the seconds of processor time that `invoke WORDS` takes in FOLDER, the least of seven runs."""
+    took = []
+    for _ in range(7):
+        with subprocess.Popen(
+            [sys.executable, "-m", "invoke", *words],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            _, _, usage = os.wait4(process.pid, 0)
+            process.returncode = 0
+        took.append(usage.ru_utime + usage.ru_stime)
+    return min(took)
+
+
+def test_listing_costs_little_more_than_invoke_itself(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text("")
+    own, empty = busy(ROOT, "--list"), busy(tmp_path, "--list")
+    print(f"invoke --list: {own:.3f} s, on an empty tasks.py {empty:.3f} s, {own / empty:.2f} times")
+    assert own / empty <= 1.3
