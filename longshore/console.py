@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
 import threading
@@ -60,7 +62,18 @@ class Console:
             if self._view:
                 self._view.console.print(text, markup=False, highlight=False, soft_wrap=True)
                 return
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        """Print TEXT; when nobody is there to read it any more (a closed terminal, `| head`), go on without saying anything."""
+        try:
             print(text, file=self.stream, flush=True)
+        except OSError as problem:
+            if problem.errno not in (errno.EPIPE, errno.EIO):
+                raise
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())
+            os.close(nowhere)
 
     def started(self, name: str, title: str) -> None:
         """A step begins."""
@@ -155,7 +168,7 @@ class Console:
             f"\033[0Ksection_end:{now}:{key}\r\033[0K",
         ]  # fmt: skip
         with self._lock:  # at once: steps that run side by side do not mix
-            print("\n".join(parts), file=self.stream, flush=True)
+            self._write("\n".join(parts))
 
     def summary(self, rows: list[tuple[str, str]]) -> None:
         """Print the last words of a run: name and value, one a line."""
