@@ -61,9 +61,10 @@ logconfig_dict = logs.dictionary(settings.log_level)
 def pre_request(_worker: object, request: Any) -> None:
     """While draining, answer with `Connection: close`, so that kept connections move to other pods.
 
-    Done here because gunicorn drops that header when the application sets it.
+    Whoever asks for the version wants to meet every replica: a kept connection leads to one alone. Done here because gunicorn
+    drops that header when the application sets it.
     """
-    if draining_file.exists():
+    if draining_file.exists() or request.path == "/version":
         request.force_close()
 
 

@@ -8,7 +8,6 @@ import msgspec
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,10 +26,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Budgets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[environments.NAME.budgets]`: what the public address may do wrong before the release counts as bad.
 
-    `errors` is the share of the requests during the bake that may fail, `latency` the seconds within which 95 of 100 answer;
-    `failed_requests` is how many requests of the probe (`deploy --probe`) may fail.
+    `errors` is the share of the requests during the bake that may fail, `latency` the seconds within which 95 of 100 answer.
     """
 
     errors: Share = 0.01
     latency: Seconds = 2.0
-    failed_requests: Count = 0

@@ -6,7 +6,7 @@ its gate to open is in longshore/steps/evidence.py, since exit codes say less: s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from longshore.command import Command, query
@@ -64,6 +64,24 @@ def pytest(
         *(f"--ignore={path}" for path in leave_out),
         *paths,
         env={"COVERAGE_FILE": str(report.parent / "cache" / f"coverage-{suite}")},  # suites run side by side
+        deadline=deadline,
+    )
+
+
+def smoke(
+    python: str, report: Path, folder: str, *, root: Path, env: Mapping[str, str], deadline: float
+) -> Command:
+    """Run the tests in FOLDER against what ENV names; REPORT is a JUnit file."""
+    options = ("--quiet", "--no-header", "--tb=short", "--color=no")
+    return query(
+        python,
+        "-m",
+        "pytest",
+        *options,
+        f"--junit-xml={report}",
+        folder,
+        cwd=root,
+        env=env,
         deadline=deadline,
     )
 

@@ -129,16 +129,14 @@ class Mirror:
         while not self._stop.is_set():
             try:
                 at = self._stream(kind, at or self._list(kind))
-            except Refused as problem:
-                if kind == "Event" and problem.status in (403, 404):  # they explain; a verdict needs none
-                    self._replace(kind, {})
-                    return
-                at = "" if problem.status == 410 else at
-                self.problem = str(problem)
-                self._stop.wait(AGAIN)
             except UNANSWERED as problem:
+                status = getattr(problem, "status", 0)
+                if kind == "Event" and status in (403, 404):  # they explain; a verdict needs none
+                    return self._replace(kind, {})
+                at = "" if status == 410 else at
                 self.problem = str(problem) or repr(problem)
                 self._stop.wait(AGAIN)
+        return None
 
     def _list(self, kind: str) -> str:
         found: dict[str, Object] = {}

@@ -104,14 +104,6 @@ def strangers(pod: Object, images: Mapping[str, str]) -> Iterator[str]:
             yield f"container {status['name']} runs {running[:19]} instead of {wanted[:19]}"
 
 
-def digest_of(pod: Object, container: str = "app") -> str:
-    """Return the digest of the image that CONTAINER of POD runs, `sha256:…`, as the container runtime reports it."""
-    for status in pod.get("status", {}).get("containerStatuses", ()):
-        if status["name"] == container:
-            return _digest(str(status.get("imageID", "")))
-    return ""
-
-
 def short(text: str, limit: int = 240) -> str:
     """Return TEXT on one line; of a long one the end, where the cause stands."""
     line = " ".join(text.split())

@@ -30,7 +30,13 @@ class Releaser:
     url: str
     authority: Path | None
     actor: str
-    evidence: Path
+    root: Path
+    work: Path
+
+    @property
+    def evidence(self) -> Path:
+        """Where logs and events of failed releases are kept."""
+        return self.work / "report" / "evidence"
 
     def settled(self, manifest: Manifest) -> str | None:
         """Return a reason when the cluster already runs MANIFEST and is well, asking the cluster itself."""
@@ -61,22 +67,20 @@ class Releaser:
         """
         self._admitted(manifest, progress)
         releases = records.history(self.cluster, self.runner)
-        return self._bring(
-            _intent(releases, self.actor, target.revision, target.digest, manifest.text), releases, progress
-        )
+        release = _intent(releases, self.actor, target.revision, target.digest, manifest.text)
+        return self._bring(release, releases, progress, new=True)
 
     def return_to(self, to: Release, progress: Progress) -> str:
         """Make the recorded release TO serve again, as a new release with a record of its own. Raises like `run`."""
         releases = records.history(self.cluster, self.runner)
-        return self._bring(
-            _intent(releases, self.actor, to.revision, to.digest, to.manifest), releases, progress
-        )
+        release = _intent(releases, self.actor, to.revision, to.digest, to.manifest)
+        return self._bring(release, releases, progress, new=False)
 
-    def _bring(self, release: Release, releases: list[Release], progress: Progress) -> str:
+    def _bring(self, release: Release, releases: list[Release], progress: Progress, *, new: bool) -> str:
         records.write(self.cluster, self.runner, release)
         progress("applying")
         try:
-            verdict = self._settle(release, progress)
+            verdict = self._settle(release, progress, new=new)
         except CommandFailed as problem:
             raise StateUnknown(
                 f"the manifest was applied in part: {problem.sentence}",
@@ -89,10 +93,10 @@ class Releaser:
         records.prune(self.cluster, self.runner, releases, self.environment.keep_releases)
         return f"release {release.number}: {verdict.sentence}, verified at {self.url}"
 
-    def _settle(self, release: Release, progress: Progress) -> Verdict:
+    def _settle(self, release: Release, progress: Progress, *, new: bool) -> Verdict:
         """Apply RELEASE and follow it to its verdict; a release that the public address does not serve is a bad one."""
         self.runner.run(kubectl.apply(self.cluster, release.manifest))
-        return trial.settle(self, release, progress)
+        return trial.settle(self, release, progress, new=new)
 
     def _admitted(self, manifest: Manifest, progress: Progress) -> None:
         """Have the namespace be as wanted, then let the server refuse the manifest before anything changes."""
@@ -122,7 +126,7 @@ class Releaser:
             )  # fmt: skip
         try:
             progress(f"going back to release {good.number}")
-            returned = self._settle(good, progress)
+            returned = self._settle(good, progress, new=False)
             if returned.outcome is not Outcome.GOOD:
                 raise StepFailed(f"release {good.number} does not come up again: {returned.sentence}")
         except Failure as problem:

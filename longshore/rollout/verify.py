@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,11 @@ from urllib.parse import urlsplit
 from longshore.errors import StepFailed
 
 ANSWERS = 6  # in a row, each on a connection of its own
-PAUSE = 0.2
+PAUSE = 0.2  # seconds between two questions while the answers are wrong
+MEET, MEET_PAUSE = (
+    10.0,
+    0.02,
+)  # seconds to meet every replica once the answers are right; between two questions meanwhile
 
 
 class Unverified(StepFailed):
@@ -68,32 +72,35 @@ def until_answers(
     deadline: float,
     pause: Callable[[float], None],
     say: Callable[[str], None],
+    replicas: Callable[[], Iterable[str]] = tuple,
 ) -> set[str]:
-    """Ask until ANSWERS in a row come from the release; return the names of the pods that answered.
+    """Ask until ANSWERS in a row come from the release and each of its REPLICAS has answered; return those that did.
 
-    Raises Unverified after DEADLINE seconds, with the last thing that was wrong.
+    A balancer that keeps its connections may never lead to one of them: after MEET seconds of right answers that is no reason to undo a
+    release whose pods are ready and run its digest. Raises Unverified after DEADLINE seconds, with the last thing that was wrong.
     """
     end = time.monotonic() + deadline
     pods: set[str] = set()
-    row, wrong = 0, "it has not answered yet"
-    while row < ANSWERS:
+    row, since, wrong = 0, time.monotonic(), "it has not answered yet"
+    while True:
         try:
             found = version(url, authority)
-            if (found.get("digest"), found.get("revision")) == (digest, revision):
-                row += 1
-                pods.add(str(found.get("pod")))
-                continue
+            right = (found.get("digest"), found.get("revision")) == (digest, revision)
+            row, since = (row + 1, since) if right else (0, time.monotonic())
             wrong = (
                 f"it answers with revision {found.get('revision')}, digest {str(found.get('digest'))[:19]}"
             )
+            if right:
+                pods.add(str(found.get("pod")))
+                if row >= ANSWERS and (time.monotonic() - since > MEET or set(replicas()) <= pods):
+                    return pods
+                wrong = f"{len(pods)} of its replicas have answered so far"
         except OSError as problem:
-            wrong = str(problem)
-        row = 0
+            row, since, wrong = 0, time.monotonic(), str(problem)
         if time.monotonic() > end:
             raise Unverified(
                 f"{url} does not serve the release: {wrong}",
                 hint="`invoke local.logs` and `invoke release.logs` say more",
             )
         say(f"asking {url}: {wrong}")
-        pause(PAUSE)
-    return pods
+        pause((MEET_PAUSE if row > ANSWERS else 0) if row else PAUSE)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
+from dataclasses import replace
 from typing import Self
 
 from longshore.commands.kubectl import Cluster
 from longshore.errors import StateUnknown
-from longshore.rollout import mirror
+from longshore.rollout import mirror, pods
 from longshore.rollout.api import UNANSWERED, Api
 from longshore.rollout.mirror import Mirror, Objects
-from longshore.rollout.pods import crashes
 from longshore.rollout.verdict import Outcome, Verdict, Workload, judge, together
 from longshore.runner import Runner
 from longshore.settings_rollout import Patience
@@ -20,7 +19,6 @@ from longshore.settings_rollout import Patience
 PACE = 0.04  # seconds between two judgments, however fast things change
 TICK = 0.5  # seconds between two judgments where nothing changes: budgets run out all the same
 UNREACHABLE = 30.0  # seconds without any answer from the API server before the state counts as unknown
-ALWAYS = ("Pod",)
 MADE_BY = {"Deployment": ("Deployment", "ReplicaSet")}
 
 Say = Callable[..., None]
@@ -64,14 +62,13 @@ class Watcher:
         self._waited: dict[str, float] = {}
         self._judged = time.monotonic()
         self._seen = -1
+        self._own: set[str] = set()
 
     def __enter__(self) -> Self:
         self._mirror.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ignored: object) -> None:
         self._mirror.__exit__()
 
     def until_verdict(self, deadline: float, say: Say) -> Verdict:
@@ -88,7 +85,8 @@ class Watcher:
             if self._mirror.silent > (min(UNREACHABLE, TICK * 10) if late else UNREACHABLE):
                 raise Unreachable(self._mirror.silent, self._mirror.problem or "no answer")
             if late and verdict:
-                return _late(verdict, deadline)
+                late_by = f"not ready after {deadline:g} s: {verdict.sentence}"
+                return replace(verdict, outcome=Outcome.BAD, sentence=late_by)
             if self._mirror.problem and self._mirror.silent > 3:
                 say("the API server does not answer; asking again")
             elif verdict:
@@ -101,6 +99,7 @@ class Watcher:
         if known is None:
             return None
         verdict = together([judge(workload, known) for workload in self._workloads])
+        self._own |= set(verdict.serving)
         now = time.monotonic()
         passed, self._judged = now - self._judged, now
         if verdict.outcome is not Outcome.WAITING or not verdict.waits_for or self._mirror.silent > TICK * 10:
@@ -109,10 +108,7 @@ class Watcher:
         waited = self._waited[verdict.waits_for] = self._waited.get(verdict.waits_for, 0.0) + passed
         if waited <= getattr(self._patience, verdict.waits_for):
             return verdict
-        return Verdict(
-            outcome=Outcome.BAD, sentence=f"{verdict.sentence} (for {waited:.0f} s)", pods=verdict.pods,
-            ready=verdict.ready, wanted=verdict.wanted, serving=verdict.serving,
-        )  # fmt: skip
+        return replace(verdict, outcome=Outcome.BAD, sentence=f"{verdict.sentence} (for {waited:.0f} s)")
 
     def pause(self) -> None:
         """Sleep until something changes, but not for long. Raises Interrupted when a signal has come."""
@@ -122,26 +118,28 @@ class Watcher:
             self._mirror.wait(self._seen, 0.1)
             self._wait(0)
 
+    def serving(self) -> tuple[str, ...]:
+        """Return the names of the release's pods that are ready."""
+        verdict = self.look()
+        return verdict.serving if verdict else ()
+
     def crashes(self) -> int:
-        """Return how often containers of the watched pods were started again."""
-        return sum(crashes(pod) for pod in self._pods())
+        """Return how often containers of the release were started again."""
+        return sum(pods.crashes(pod) for pod in self._pods() if pod["metadata"]["name"] in self._own)
 
-    def leaving(self) -> int:
-        """Return how many pods are on their way out."""
-        return sum(1 for pod in self._pods() if pod["metadata"].get("deletionTimestamp"))
+    def last_crash(self) -> str:
+        """Return how a container of the release ended, where one was started again: `pod app-1: container app exited with 3 …`."""
+        for pod in self._pods():
+            name = pod["metadata"]["name"]
+            if name in self._own and (why := pods.unready(pod)):
+                return f"pod {name}: {why}"
+        return ""
 
-    def _pods(self) -> Iterable[mirror.Object]:
+    def _pods(self) -> list[mirror.Object]:
         known = self._mirror.objects()[1] or Objects({})
         return [thing for (kind, _), thing in known.named.items() if kind == "Pod"]
 
 
-def _late(verdict: Verdict, deadline: float) -> Verdict:
-    return Verdict(
-        outcome=Outcome.BAD, sentence=f"not ready after {deadline:g} s: {verdict.sentence}", pods=verdict.pods,
-        ready=verdict.ready, wanted=verdict.wanted, serving=verdict.serving,
-    )  # fmt: skip
-
-
 def _kinds(workloads: tuple[Workload, ...]) -> tuple[str, ...]:
     kinds = dict.fromkeys(kind for one in workloads for kind in MADE_BY.get(one.kind, (one.kind,)))
-    return (*kinds, *ALWAYS)
+    return (*kinds, "Pod")

@@ -112,7 +112,7 @@ class World:
         return Releaser(
             cluster=access.cluster(self.settings, self.environment, outputs, self.kubectl), environment=self.environment,
             runner=self.runner, url=str(outputs["url"]), authority=self.authority, actor=self._actor(),
-            evidence=self.settings.work / "report" / "evidence",
+            root=self.settings.root, work=self.settings.work,
         )  # fmt: skip
 
     def release_settled(self) -> str | None:

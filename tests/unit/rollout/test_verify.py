@@ -2,58 +2,18 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import ssl
-import threading
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from longshore.rollout import verify
-from tests.unit.rollout.things import certificate
+from tests.unit.rollout.conftest import Site
 
 RIGHT = {"digest": "sha256:new", "revision": "new", "pod": "app-1"}
 
 
-class Site:
-    def __init__(self, folder: Path) -> None:
-        self.answers: list[object] = []
-        site = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                answer = site.answers.pop(0) if len(site.answers) > 1 else site.answers[0]
-                self.send_response(answer if isinstance(answer, int) else 200)
-                self.end_headers()
-                self.wfile.write(json.dumps(answer).encode())
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.authority, key = certificate(folder)
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.authority, key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.url = f"https://shop.localhost:{self.server.server_port}"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    thread = threading.Thread(target=site.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield site
-    site.server.shutdown()
-    thread.join()
-    site.server.server_close()
-
-
-def ask(site: Site, deadline: float = 5) -> set[str]:
+def ask(site: Site, deadline: float = 5, replicas: tuple[str, ...] = ()) -> set[str]:
     return verify.until_answers(
-        site.url, site.authority, digest="sha256:new", revision="new", deadline=deadline, pause=lambda seconds: None, say=lambda text: None
+        site.url, site.authority, digest="sha256:new", revision="new", deadline=deadline, pause=lambda seconds: None, say=lambda text: None,
+        replicas=lambda: replicas,
     )  # fmt: skip
 
 
@@ -80,3 +40,16 @@ def test_a_certificate_of_another_authority_is_not_accepted(site: Site) -> None:
     site.authority = None  # type: ignore[assignment]
     with pytest.raises(verify.Unverified, match="certificate verify failed"):
         ask(site, deadline=0.2)
+
+
+def test_it_goes_on_until_every_replica_has_answered(site: Site) -> None:
+    site.answers = [*[RIGHT] * 12, RIGHT | {"pod": "app-2"}]
+    assert ask(site, replicas=("app-1", "app-2")) == {"app-1", "app-2"}
+
+
+def test_a_balancer_that_never_leads_to_one_replica_is_no_reason_to_undo_a_release(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "MEET", 0.1)
+    site.answers = [RIGHT]
+    assert ask(site, replicas=("app-1", "app-2")) == {"app-1"}
