@@ -73,9 +73,8 @@ def bake(
         while (passed := time.monotonic() - began) < seconds + SETTLE:
             verdict = watcher.look() or verdict
             if cause := _broken(watcher, asking.probe, crashed, allowed):
-                return replace(
-                    verdict, outcome=Outcome.BAD, sentence=f"{passed:.0f} s after it was verified {cause}"
-                )
+                cause = f"{passed:.0f} s after it was verified {cause}; {watcher.last_crash() or verdict.sentence}"
+                return replace(verdict, outcome=Outcome.BAD, sentence=cause)
             if verdict.outcome is Outcome.BAD or (passed >= seconds and verdict.outcome is Outcome.GOOD):
                 break
             say(f"baking: {verdict.sentence}", int(min(passed, seconds)), int(seconds))
@@ -94,11 +93,9 @@ def bake(
 def _broken(watcher: Watcher, probe: Probe, crashed: int, allowed: int) -> str:
     """Return what a release that was good has done wrong since, an empty text where nothing. One crash is tolerated."""
     if (crashes := watcher.crashes() - crashed) > 1:
-        return f"its containers crashed {crashes} times: {watcher.last_crash()}"
+        return f"its containers crashed {crashes} times"
     failed = sum(probe.failed.values())
     if failed > allowed:
         last = probe.examples[-1] if probe.examples else {"class": "", "detail": ""}
-        why = watcher.last_crash()
-        also = f"; {why}" if why else ""
-        return f"{failed} of {probe.answered} requests failed ({last['class']}: {last['detail']}){also}"
+        return f"{failed} of {probe.answered} requests failed ({last['class']}: {last['detail']})"
     return ""

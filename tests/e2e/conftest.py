@@ -28,6 +28,7 @@ region = "eu-central-1"
 approve = "auto"
 overlay = "local"
 variables_file = "terraform/environments/local.tfvars"
+bake = 0
 
 [environments.{name}.local]
 aws_port = {aws}

@@ -21,6 +21,7 @@ approve = "auto"
 namespace = "other"
 overlay = "local"
 variables_file = "terraform/environments/local.tfvars"
+bake = 0
 
 [environments.other.local]
 aws_port = {aws}

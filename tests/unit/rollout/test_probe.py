@@ -127,7 +127,7 @@ def test_one_crash_during_the_bake_is_tolerated_two_are_not(site: Site) -> None:
     assert baked(site, Watching(0, 1)).outcome is Outcome.GOOD
     verdict = baked(site, Watching(0, 1, 3))
     assert verdict.outcome is Outcome.BAD
-    assert "its containers crashed 3 times: pod app-1: container app exited with 1" in verdict.sentence
+    assert "its containers crashed 3 times; pod app-1: container app exited with 1" in verdict.sentence
 
 
 def test_a_release_that_is_not_ready_any_more_at_the_end_is_bad(
