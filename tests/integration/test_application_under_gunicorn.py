@@ -137,17 +137,21 @@ def test_a_worker_that_dies_is_replaced_and_leaves_no_request_in_progress(server
 
 def test_idle_connections_are_kept_until_the_pod_drains(server: Server, run_dir: Path) -> None:
     connection = server.connect()
-    connection.request("GET", "/version")
+    connection.request("GET", "/")
     first = connection.getresponse()
     first.read()
     (run_dir / "draining").touch()
-    connection.request("GET", "/version")
+    connection.request("GET", "/")
     second = connection.getresponse()
     assert second.read()
     connection.close()
     assert (first.status, first.headers["Connection"]) == (200, "keep-alive")
     assert (second.status, second.headers["Connection"]) == (200, "close")
     assert (server.get("/readyz")[0], server.get("/livez")[0]) == (503, 200)
+
+
+def test_who_asks_for_the_version_meets_another_replica_the_next_time(server: Server) -> None:
+    assert server.get("/version")[2]["Connection"] == "close"
 
 
 def test_a_container_restarted_in_its_pod_is_ready_again(run_dir: Path) -> None:
@@ -241,14 +245,3 @@ def test_without_a_run_folder_it_makes_one_and_takes_it_away(tmp_path: Path) -> 
     finally:
         server.stop()
     assert list(tmp_path.glob("application-*")) == []
-
-
-def test_it_answers_a_moment_after_its_start(run_dir: Path) -> None:
-    began = time.monotonic()
-    server = Server(run_dir)
-    try:
-        server.wait_until_ready()
-        took = time.monotonic() - began
-    finally:
-        server.stop()
-    assert took < 3  # 0.3 s at rest; the bound is for a machine that has other work to do

@@ -18,6 +18,7 @@ from longshore.local.build import Progress, toolchain
 from longshore.local.build.go import Program
 from longshore.runner import Runner
 from longshore.settings import Application, Gates, Project, Settings
+from longshore.settings_graph import Results
 
 HELLO = """package main
 
@@ -52,7 +53,7 @@ def settings(tmp_path: Path) -> Settings:
     environ = os.environ | {"GOCACHE": str(tmp_path / "go-cache")}  # empty: everything is to be compiled
     return Settings(
         root=tmp_path, cache=tmp_path / "cache", project=Project(name="probe"), application=Application(),
-        gates=Gates(), environments={}, environ=dict(environ), ci=True,
+        gates=Gates(), environments={}, steps={}, results=Results(), environ=dict(environ), ci=True,
     )  # fmt: skip
 
 
