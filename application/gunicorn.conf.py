@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -66,6 +67,19 @@ def pre_request(_worker: object, request: Any) -> None:
     """
     if draining_file.exists() or request.path == "/version":
         request.force_close()
+
+
+def pre_fork(_server: object, _worker: object) -> None:
+    """Hold SIGTERM back until the worker has a handler of its own: the master's, inherited, loses it, and the pod ends 30 s later."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+os.register_at_fork(after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM}))
+
+
+def post_worker_init(_worker: object) -> None:
+    """Let SIGTERM through again."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def child_exit(_server: object, worker: Any) -> None:

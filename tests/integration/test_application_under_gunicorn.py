@@ -167,6 +167,23 @@ def test_a_container_restarted_in_its_pod_is_ready_again(run_dir: Path) -> None:
         server.stop()
 
 
+def test_sigterm_reaches_a_worker_that_is_still_starting(run_dir: Path) -> None:
+    more = run_dir.with_name("more")
+    more.mkdir()
+    # Between the fork and its own signal handlers a worker has those of the master: that moment is made long here.
+    (more / "sitecustomize.py").write_text(
+        "import time, gunicorn.workers.base as base\n"
+        "boot = base.Worker.init_process\n"
+        "def slowly(self):\n    time.sleep(1)\n    boot(self)\n"
+        "base.Worker.init_process = slowly\n"
+    )
+    server = Server(run_dir, APP_WORKERS="1")
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end and not children(server.process.pid):
+        time.sleep(0.01)
+    assert server.stop() == 0
+
+
 def test_sigterm_lets_a_running_request_end(run_dir: Path) -> None:
     more = run_dir.with_name("more")
     more.mkdir()
