@@ -133,7 +133,7 @@ class Console:
                 self._view = None
 
     def failure(self, failure: Failure, step: str = "", log: Path | None = None) -> None:
-        """Print what failed, the last lines of its output, what to do next, and where its whole output is; last on the screen."""
+        """Print what failed, the last lines of its output, where the whole of it is, and what to do next; last on the screen."""
         self.close()
         if failure.detail:
             self.line()
@@ -142,10 +142,10 @@ class Console:
         self.line()
         where = f"{step}: " if step else ""
         self.line(f"{self.paint('error:', RED)} {where}{failure.sentence}")
-        if failure.hint:
-            self.line(f"{self.paint('hint:', YELLOW)} {failure.hint}")
         if log and log.exists():
             self.line(f"{self.paint('log:', YELLOW)} {log}")
+        if failure.hint:
+            self.line(f"{self.paint('hint:', YELLOW)} {failure.hint}")
 
     def durations(self, ran: Mapping[str, float], skipped: int, saved: float) -> None:
         """Print how long each step took, the longest first, and what did not have to run again."""

@@ -75,7 +75,7 @@ def test_the_path_of_the_whole_log_comes_last(tmp_path: Path) -> None:
     log.write_text("all of it")
     console, screen = printed()
     console.failure(Precondition("3 errors", hint="mend them", detail="a.py:1: error"), "types", log)
-    assert screen.getvalue().splitlines()[-3:] == ["error: types: 3 errors", "hint: mend them", f"log: {log}"]
+    assert screen.getvalue().splitlines()[-3:] == ["error: types: 3 errors", f"log: {log}", "hint: mend them"]
 
 
 def test_durations_come_with_what_did_not_have_to_run() -> None:
