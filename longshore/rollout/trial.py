@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from longshore.rollout.release import Releaser
 
 
+DRAIN = 70.0  # seconds; the manifest gives a pod 60
+
+
 def settle(place: Releaser, release: Release, progress: Progress, *, new: bool) -> Verdict:
     """Follow RELEASE, which was just applied, to its verdict; one that the public address does not serve is bad.
 
@@ -28,6 +32,11 @@ def settle(place: Releaser, release: Release, progress: Progress, *, new: bool) 
         verdict = watcher.until_verdict(environment.rollout_deadline, progress)
         if verdict.outcome is not Outcome.GOOD:
             return verdict
+        # Until they are gone, old pods answer over connections that a balancer keeps: the new ones alone are on trial.
+        end = time.monotonic() + DRAIN
+        while watcher.leaving() and time.monotonic() < end:
+            progress("waiting for the old pods to drain")
+            watcher.pause()
         try:
             met = verify.until_answers(
                 place.url, place.authority, digest=release.digest, revision=release.revision, deadline=environment.verify_deadline,

@@ -135,6 +135,10 @@ class Watcher:
                 return f"pod {name}: {why}"
         return ""
 
+    def leaving(self) -> bool:
+        """Return whether pods are on their way out."""
+        return any(pod["metadata"].get("deletionTimestamp") for pod in self._pods())
+
     def _pods(self) -> list[mirror.Object]:
         known = self._mirror.objects()[1] or Objects({})
         return [thing for (kind, _), thing in known.named.items() if kind == "Pod"]

@@ -252,3 +252,13 @@ def test_what_is_kept_of_a_pod_is_what_a_verdict_needs() -> None:
     whole = pod("app-1") | {"spec": {"containers": [{"name": "app", "image": IMAGE, "env": ["x"] * 1000}]}}
     whole["metadata"]["managedFields"] = ["x"] * 1000
     assert len(json.dumps(mirror.reduced("Pod", whole))) < 600
+
+
+def test_a_pod_on_its_way_out_is_told_from_one_that_stays(server: Server, cluster: Cluster) -> None:
+    gone = pod("app-0")
+    gone["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    for pods, leaving in ([*THREE, gone], True), (THREE, False):
+        serving(server, pods)
+        with watch.Watcher(cluster, Runner({}), [APP], Patience()) as watcher:
+            watcher.until_verdict(5, lambda *said: None)
+            assert watcher.leaving() is leaving
