@@ -41,7 +41,7 @@ class Refused(Exception):
 
 
 class Api:
-    """Questions to one cluster; safe to use from several threads, each with connections of its own."""
+    """Questions to one cluster; safe to use from several threads: each question has a connection of its own."""
 
     def __init__(self, cluster: Cluster, runner: Runner) -> None:
         server, user = _read(cluster)
@@ -54,7 +54,6 @@ class Api:
         self._context = _context(server, user, cluster.kubeconfig.parent)
         self._lock = threading.Lock()
         self._token, self._until = "", 0.0
-        self._local = threading.local()
 
     def connect(self, timeout: float) -> http.client.HTTPSConnection:
         """Open a connection. Raises OSError."""
@@ -83,31 +82,14 @@ class Api:
         return answer
 
     def text(self, path: str, timeout: float = TIMEOUT) -> str:
-        """Return the body of PATH, over a connection that the thread keeps. Raises Refused, OSError."""
-        for attempt in (1, 2):
-            kept = getattr(self._local, "connection", None)
-            connection = kept or self.connect(timeout)
-            self._local.connection = None
-            try:
-                connection.sock.settimeout(timeout)
-                body = self.ask(connection, path).read().decode(errors="replace")
-                self._local.connection = connection
-                return body
-            except Refused as problem:
-                connection.close()
-                if problem.status != 401 or attempt == 2:
-                    raise
-            except (OSError, http.client.HTTPException) as problem:
-                connection.close()
-                if kept is None or attempt == 2:
-                    raise OSError(str(problem) or repr(problem)) from None
-        raise AssertionError("the second attempt returns or raises")
-
-    def close(self) -> None:
-        """Close the connection that the calling thread keeps."""
-        if kept := getattr(self._local, "connection", None):
-            kept.close()
-            self._local.connection = None
+        """Return the body of PATH. Raises Refused, OSError."""
+        connection = self.connect(timeout)
+        try:
+            return self.ask(connection, path).read().decode(errors="replace")
+        except http.client.HTTPException as problem:
+            raise OSError(f"the answer broke off: {problem!r}") from None
+        finally:
+            connection.close()
 
     def get(self, path: str, timeout: float = TIMEOUT) -> dict[str, Any]:
         """Return the object at PATH. Raises Refused, OSError."""

@@ -44,7 +44,6 @@ def save(cluster: Cluster, runner: Runner, pods: tuple[str, ...], folder: Path) 
         if items:
             objects[kind] = items
     (folder / "objects.json").write_text(json.dumps(objects, indent=1))
-    api.close()
     if pods:
         try:
             said = runner.run(kubectl.describe(cluster, "pods", pods[:PODS]), check=False).stdout

@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from longshore.rollout.api import LINE, UNANSWERED, Api, Refused
@@ -81,10 +81,10 @@ class Mirror:
         self._streams: dict[str, Any] = {}
         self._answered = time.monotonic()
         self.problem = ""
-        work = [lambda kind=kind: self._follow(kind) for kind in self._kinds]
         self._threads = [
-            threading.Thread(target=self._run, args=(one,), daemon=True) for one in (*work, self._pulse)
+            threading.Thread(target=self._follow, args=(kind,), daemon=True) for kind in self._kinds
         ]
+        self._threads.append(threading.Thread(target=self._pulse, daemon=True))
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -117,12 +117,6 @@ class Mirror:
         """Sleep until there is something newer than VERSION, but for no longer than TIMEOUT seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._version != version or self._stop.is_set(), timeout)
-
-    def _run(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        finally:
-            self._api.close()
 
     def _follow(self, kind: str) -> None:
         at = ""

@@ -45,8 +45,6 @@ def look(cluster: Cluster, runner: Runner, workloads: Iterable[Workload]) -> lis
         raise StateUnknown(
             f"the API server does not answer: {problem}", hint="`invoke local.status` shows whether it runs"
         ) from None
-    finally:
-        api.close()
     return [judge(workload, known) for workload in workloads]
 
 

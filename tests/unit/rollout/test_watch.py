@@ -154,7 +154,7 @@ def test_a_look_reads_page_by_page(server: Server, cluster: Cluster) -> None:
 def test_a_change_is_seen_without_asking_again(server: Server, cluster: Cluster) -> None:
     serving(server, [pod("app-1", ready=False)], updated=1)
     timer = threading.Timer(
-        0.3, lambda: server.change("Pod", pod("app-1", ready=False, container=waiting("InvalidImageName")))
+        1.0, lambda: server.change("Pod", pod("app-1", ready=False, container=waiting("InvalidImageName")))
     )
     timer.start()
     assert "InvalidImageName" in follow(cluster).sentence
@@ -166,7 +166,7 @@ def test_a_history_that_the_server_forgot_is_read_anew(server: Server, cluster: 
     serving(server, [pod("app-1", ready=False)], updated=1)
     server.forgotten = True
     timer = threading.Timer(
-        0.2,
+        1.0,  # by when every stream is open: this server keeps no changes for later ones
         lambda: [serving(server), server.change("Deployment", deployment()), server.change("Pod", *THREE)],
     )
     timer.start()
