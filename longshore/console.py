@@ -8,7 +8,8 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -58,16 +59,17 @@ class Console:
 
     def line(self, text: str = "") -> None:
         """Print one line above the live view."""
-        with self._lock:
+        with self._lock, self._unheard():
             if self._view:
                 self._view.console.print(text, markup=False, highlight=False, soft_wrap=True)
                 return
-            self._write(text)
-
-    def _write(self, text: str) -> None:
-        """Print TEXT; when nobody is there to read it any more (a closed terminal, `| head`), go on without saying anything."""
-        try:
             print(text, file=self.stream, flush=True)
+
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        """Print within; when nobody is there to read it any more (a closed terminal, `| head`), go on without saying anything."""
+        try:
+            yield
         except OSError as problem:
             if problem.errno not in (errno.EPIPE, errno.EIO):
                 raise
@@ -118,7 +120,8 @@ class Console:
         now = time.monotonic()
         with self._lock:
             if self.live:
-                self._refresh(now)
+                with self._unheard():
+                    self._refresh(now)
                 return
             for name, row in self._running.items():
                 if now - row.said > HEARTBEAT:
@@ -127,10 +130,10 @@ class Console:
 
     def close(self) -> None:
         """Take the live view away."""
-        with self._lock:
-            if self._view:
-                self._view.stop()
-                self._view = None
+        with self._lock, self._unheard():
+            view, self._view = self._view, None
+            if view:
+                view.stop()
 
     def failure(self, failure: Failure, step: str = "", log: Path | None = None) -> None:
         """Print what failed, the last lines of its output, where the whole of it is, and what to do next; last on the screen."""
@@ -167,8 +170,7 @@ class Console:
             f"\033[0Ksection_start:{now - int(took)}:{key}\r\033[0K{header}", *cut, *lines[-SHOWN:],
             f"\033[0Ksection_end:{now}:{key}\r\033[0K",
         ]  # fmt: skip
-        with self._lock:  # at once: steps that run side by side do not mix
-            self._write("\n".join(parts))
+        self.line("\n".join(parts))  # at once: steps that run side by side do not mix
 
     def summary(self, rows: list[tuple[str, str]]) -> None:
         """Print the last words of a run: name and value, one a line."""

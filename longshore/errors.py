@@ -48,6 +48,7 @@ class StepFailed(Failure):
     """A step failed before anything that serves was touched."""
 
     exit_code = 5
+    hint = "mend that and run the same command again: what was done already is not repeated"
 
 
 class GateFailed(StepFailed):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from longshore.rollout.release import Releaser
 
 
-DRAIN = 70.0  # seconds; the manifest gives a pod 60
+DRAIN = 70.0  # seconds; k8s/base gives a pod 60
 
 
 def settle(place: Releaser, release: Release, progress: Progress, *, new: bool) -> Verdict:
@@ -37,6 +37,8 @@ def settle(place: Releaser, release: Release, progress: Progress, *, new: bool) 
         while watcher.leaving() and time.monotonic() < end:
             progress("waiting for the old pods to drain")
             watcher.pause()
+            if (seen := watcher.look()) and seen.outcome is Outcome.BAD:
+                return seen
         try:
             met = verify.until_answers(
                 place.url, place.authority, digest=release.digest, revision=release.revision, deadline=environment.verify_deadline,

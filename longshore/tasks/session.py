@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # each is imported where it is used: `invoke --list` has a bu
     from longshore.steps.graph import Graph
 
 KEPT_LOGS = 20  # program runs
-AGAIN = "mend that and run the same command again: what was done already is not repeated"
 
 
 class Opened:
@@ -140,8 +139,6 @@ class Opened:
 
         from longshore.errors import Interrupted
 
-        if step and not failure.hint:
-            failure.hint = AGAIN
         self.console.failure(failure, step, log)
         if self.as_json:
             document = {

@@ -92,6 +92,13 @@ class Server:
         return float(found[1]) if found else 0.0
 
 
+def module(run_dir: Path, name: str, text: str) -> None:
+    """Put a module where the server's Python looks first."""
+    folder = run_dir.with_name("more")
+    folder.mkdir()
+    (folder / name).write_text(text)
+
+
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     return tmp_path / "run"
@@ -150,7 +157,7 @@ def test_idle_connections_are_kept_until_the_pod_drains(server: Server, run_dir:
     assert (server.get("/readyz")[0], server.get("/livez")[0]) == (503, 200)
 
 
-def test_who_asks_for_the_version_meets_another_replica_the_next_time(server: Server) -> None:
+def test_the_version_comes_on_a_connection_that_ends(server: Server) -> None:
     assert server.get("/version")[2]["Connection"] == "close"
 
 
@@ -168,29 +175,30 @@ def test_a_container_restarted_in_its_pod_is_ready_again(run_dir: Path) -> None:
 
 
 def test_sigterm_reaches_a_worker_that_is_still_starting(run_dir: Path) -> None:
-    more = run_dir.with_name("more")
-    more.mkdir()
     # Between the fork and its own signal handlers a worker has those of the master: that moment is made long here.
-    (more / "sitecustomize.py").write_text(
+    module(
+        run_dir,
+        "sitecustomize.py",
         "import time, gunicorn.workers.base as base\n"
         "boot = base.Worker.init_process\n"
         "def slowly(self):\n    time.sleep(1)\n    boot(self)\n"
-        "base.Worker.init_process = slowly\n"
+        "base.Worker.init_process = slowly\n",
     )
     server = Server(run_dir, APP_WORKERS="1")
     end = time.monotonic() + DEADLINE
     while time.monotonic() < end and not children(server.process.pid):
         time.sleep(0.01)
+    assert children(server.process.pid), "no worker was forked"
     assert server.stop() == 0
 
 
 def test_sigterm_lets_a_running_request_end(run_dir: Path) -> None:
-    more = run_dir.with_name("more")
-    more.mkdir()
-    (more / "slow.py").write_text(
+    module(
+        run_dir,
+        "slow.py",
         "import time\nfrom application import create_app as real\n\n"
         "def create_app():\n    app = real()\n"
-        "    app.add_url_rule('/slow', view_func=lambda: time.sleep(1.5) or 'slept')\n    return app\n"
+        "    app.add_url_rule('/slow', view_func=lambda: time.sleep(1.5) or 'slept')\n    return app\n",
     )
     server = Server(run_dir, "slow:create_app()")
     answers: list[tuple[int, str]] = []

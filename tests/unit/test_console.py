@@ -70,7 +70,7 @@ def test_in_a_gitlab_job_the_output_of_a_step_is_a_section_that_stands_open(
     assert (last, end) == ("\033[0Ksection_end:1700000009:test__service\r\033[0K", "")
 
 
-def test_the_path_of_the_whole_log_comes_last(tmp_path: Path) -> None:
+def test_the_path_of_the_whole_log_comes_before_the_hint(tmp_path: Path) -> None:
     log = tmp_path / "types.log"
     log.write_text("all of it")
     console, screen = printed()

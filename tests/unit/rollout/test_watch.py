@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -98,6 +98,19 @@ class Server:
             handler.wfile.flush()
         handler.close_connection = True
 
+    def then(self, streams: int, act: Callable[[], object]) -> threading.Thread:
+        """ACT once that many STREAMS were opened: changes are not kept for later ones."""
+
+        def wait() -> None:
+            end = time.monotonic() + 5
+            while sum(map(len, self.streams.values())) < streams and time.monotonic() < end:
+                time.sleep(0.01)
+            act()
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        return thread
+
     def change(self, kind: str, *things: Thing) -> None:
         self.objects[kind] = list(things)
         for changes in self.streams[kind]:
@@ -153,10 +166,9 @@ def test_a_look_reads_page_by_page(server: Server, cluster: Cluster) -> None:
 
 def test_a_change_is_seen_without_asking_again(server: Server, cluster: Cluster) -> None:
     serving(server, [pod("app-1", ready=False)], updated=1)
-    timer = threading.Timer(
-        1.0, lambda: server.change("Pod", pod("app-1", ready=False, container=waiting("InvalidImageName")))
+    timer = server.then(
+        4, lambda: server.change("Pod", pod("app-1", ready=False, container=waiting("InvalidImageName")))
     )
-    timer.start()
     assert "InvalidImageName" in follow(cluster).sentence
     assert server.lists.count("Pod") == 1
     timer.join()
@@ -165,11 +177,10 @@ def test_a_change_is_seen_without_asking_again(server: Server, cluster: Cluster)
 def test_a_history_that_the_server_forgot_is_read_anew(server: Server, cluster: Cluster) -> None:
     serving(server, [pod("app-1", ready=False)], updated=1)
     server.forgotten = True
-    timer = threading.Timer(
-        1.0,  # by when every stream is open: this server keeps no changes for later ones
+    timer = server.then(
+        5,
         lambda: [serving(server), server.change("Deployment", deployment()), server.change("Pod", *THREE)],
     )
-    timer.start()
     assert follow(cluster).outcome is Outcome.GOOD
     assert len(server.lists) >= 5, "four kinds, one of them twice"
     timer.join()
