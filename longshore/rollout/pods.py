@@ -52,12 +52,11 @@ def trouble(pod: Object, warnings: Iterable[Object] = ()) -> Trouble | None:
 
 def unready(pod: Object, warnings: Iterable[Object] = ()) -> str:
     """Return what a pod that runs says about not being ready: its failed probe, or how its container ended last."""
-    if said := probe(warnings):
-        return said
+    said = [probe(warnings)]
     for container, _ in _containers(pod.get("status", {})):
-        if container.get("restartCount", 0):
-            return f"container {container['name']} {ended(container)} and was restarted"
-    return ""
+        if container.get("restartCount", 0) or "terminated" in (container.get("state") or {}):
+            said.insert(0, f"container {container['name']} {ended(container)}")
+    return "; ".join(filter(None, said))
 
 
 def probe(warnings: Iterable[Object]) -> str:

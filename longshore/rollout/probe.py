@@ -21,7 +21,9 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Probe:
     """Asks URL `rate` times a second: every second request on a connection of its own, the others on connections that are kept."""
 
-    def __init__(self, url: str, authority: str | None, rate: float, slow: str = "") -> None:
+    def __init__(
+        self, url: str, authority: str | None, rate: float, slow: str = "", drain: float = TIMEOUT
+    ) -> None:
         parts = urlsplit(url)
         self.host = str(parts.hostname)
         local = self.host == "localhost" or self.host.endswith(
@@ -30,12 +32,11 @@ class Probe:
         self.address = "127.0.0.1" if local else self.host
         self.secure = parts.scheme == "https"
         self.port = parts.port or (443 if self.secure else 80)
-        self.path, self.slow, self.rate = parts.path or "/", slow, rate
+        self.path, self.slow, self.rate, self.drain = parts.path or "/", slow, rate, drain
         self._context = ssl.create_default_context(cafile=authority) if self.secure else None
         self._kept: deque[Stream] = deque()
         self.sent = self.answered = 0
         self.failed: Counter[str] = Counter()
-        self.by_connection: Counter[str] = Counter()
         self.examples: list[dict[str, Any]] = []
         self.latencies: deque[float] = deque(maxlen=SAMPLES)
         self.late = 0.0  # seconds by which the loop fell behind its clock: where this is much, the figures are this machine's
@@ -43,7 +44,7 @@ class Probe:
         self.stopping = False
 
     async def run(self) -> None:
-        """Ask until `stopping` is set, then wait for the answers that are due."""
+        """Ask until `stopping` is set, then wait for the answers that are due, for `drain` seconds at most."""
         tasks: set[asyncio.Task[None]] = set()
         self.began = time.monotonic()
         while not self.stopping:
@@ -57,7 +58,7 @@ class Probe:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         if tasks:
-            await asyncio.wait(tasks, timeout=TIMEOUT)
+            await asyncio.wait(tasks, timeout=self.drain)
         for _, writer in self._kept:
             writer.transport.abort()
         await asyncio.sleep(0.05)  # for what is closing to be closed
@@ -79,7 +80,6 @@ class Probe:
                 self.latencies.append(time.monotonic() - began)
             return
         self.failed[problem] += 1
-        self.by_connection["kept" if kept else "fresh"] += 1
         if len(self.examples) < EXAMPLES:
             at = round(began - self.began, 2)
             self.examples.append({"at": at, "class": problem, "kept": kept, "detail": detail[:200]})
@@ -124,7 +124,6 @@ class Probe:
             "answered": self.answered,
             "failed": sum(self.failed.values()),
             "classes": dict(self.failed),
-            "connections": dict(self.by_connection),
             "p50": percentile(ordered, 50),
             "p95": percentile(ordered, 95),
             "p99": percentile(ordered, 99),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
 from longshore.errors import BadInput, CommandFailed, Failure, RolledBack, StateUnknown, StepFailed
 from longshore.rollout import evidence, records, rights, trial, watch
+from longshore.rollout.pods import ARCHITECTURE
 from longshore.rollout.records import Release
 from longshore.rollout.render import MANIFEST, Manifest, Target
 from longshore.rollout.verdict import Outcome, Verdict, workloads
@@ -117,6 +118,9 @@ class Releaser:
         progress("saving logs and events before anything is undone")
         folder = self.evidence / f"release-{release.number}"
         lines = evidence.save(self.cluster, self.runner, verdict.pods, folder)
+        if ARCHITECTURE in lines:
+            sentence = f"{verdict.sentence}: {lines.splitlines()[-1]}, so the image is for another processor"
+            verdict = replace(verdict, sentence=sentence)
         good = records.last_good(releases)
         if good is None:
             records.write(self.cluster, self.runner, release.ended(records.FAILED, _now(), verdict.sentence))

@@ -132,3 +132,9 @@ def test_the_last_failed_probe_explains_a_pod_that_runs_and_is_not_ready() -> No
     warnings = [{"reason": "Unhealthy", "message": f"Readiness probe failed: {n}"} for n in (404, 503)]
     assert unready(pod("app-1", ready=False), warnings) == "Readiness probe failed: 503"
     assert probe([]) == ""
+
+
+def test_a_container_that_just_ended_explains_more_than_its_probe() -> None:
+    crashed = pod("app-1", ready=False, container={"state": ended(4)})
+    said = unready(crashed, [{"reason": "Unhealthy", "message": "Readiness probe failed: refused"}])
+    assert said == "container app exited with 4; Readiness probe failed: refused"

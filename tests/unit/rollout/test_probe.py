@@ -95,7 +95,7 @@ class Watching:
         return self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
 
     def last_crash(self) -> str:
-        return "pod app-1: container app exited with 1 and was restarted" if self.seen[0] else ""
+        return "pod app-1: container app exited with 1" if self.seen[0] else ""
 
     def look(self) -> Verdict:
         return self.verdict
@@ -138,6 +138,19 @@ def test_a_release_that_is_not_ready_any_more_at_the_end_is_bad(
     unready = Verdict(outcome=Outcome.WAITING, sentence="0 of 3 replicas ready")
     verdict = baked(site, Watching(verdict=unready), seconds=0.2)
     assert verdict.sentence == "it was ready and is no longer: 0 of 3 replicas ready"
+
+
+def test_a_release_without_any_ready_replica_is_bad_at_once(site: Site) -> None:
+    site.answers = [{}]
+    gone = Verdict(
+        outcome=Outcome.WAITING, sentence="0 of 3 replicas ready; pod app-1: probe failed", wanted=3
+    )
+    began = time.monotonic()
+    verdict = baked(site, Watching(verdict=gone), seconds=30)
+    assert verdict.sentence.endswith(
+        "none of its replicas is ready any more; 0 of 3 replicas ready; pod app-1: probe failed"
+    )
+    assert time.monotonic() - began < 3
 
 
 def test_slow_answers_are_held_against_the_release(site: Site) -> None:

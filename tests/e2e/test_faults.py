@@ -1,0 +1,410 @@
+"""One real fault per row on the real cluster: how the release ends, what it says, how fast, and what serves meanwhile and afterwards.
+
+Not here: a node that is drained (the environment has one node) and clock skew (nothing here can set a clock of its own).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshore.rollout.bake import Asking
+from tests.e2e.conftest import Project, Ran, cache
+
+Edit = Callable[[Project], None]
+RATE = 20  # requests a second that ask all along
+# Short, so that a row takes seconds; what is tested is that they are kept.
+LIMITS = {
+    "ROLLOUT_DEADLINE": "25",
+    "VERIFY_DEADLINE": "10",
+    "PATIENCE__PULL": "5",
+    "PATIENCE__SCHEDULE": "5",
+    "PATIENCE__CONFIG": "4",
+    "PATIENCE__VOLUME": "5",
+}
+SIDECAR = """        - name: side
+          image: {image}
+          securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
+"""
+ARM64 = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00\x01\x00\x00\x00" + bytes(40)
+TABLE: list[str] = []
+
+
+def code(text: str) -> Edit:
+    """The service runs TEXT as it starts, before it listens."""
+
+    def edit(project: Project) -> None:
+        file = project.folder / "application" / "gunicorn.conf.py"
+        file.write_text(f"{file.read_text()}\nimport threading, time\n{text}\n")
+
+    return edit
+
+
+def manifest(old: str, new: str, path: str = "k8s/base/deployment.yaml") -> Edit:
+    return lambda project: project.edit(path, old, new)
+
+
+def sidecar(image: str) -> Edit:
+    def edit(project: Project) -> None:
+        repository = project.invoke("infra.output", "-e", project.name, "--json").data["repository_url"]
+        project.edit(
+            "k8s/overlays/local/deployment.yaml",
+            "      containers:\n",
+            "      containers:\n" + SIDECAR.format(image=image.format(repository=repository)),
+        )
+
+    return edit
+
+
+def foreign(project: Project) -> None:
+    """The image runs a program for another processor."""
+    program = project.folder / "application" / "program"
+    program.write_bytes(ARM64)
+    program.chmod(0o755)
+    project.edit(
+        "k8s/base/deployment.yaml",
+        "          image: app\n",
+        "          image: app\n          command: [/srv/application/program]\n",
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    fault: str
+    edit: Edit
+    words: tuple[str, ...]
+    exit_code: int = 6
+    bake: int = 0
+    served: bool = (
+        True  # whether no request may fail: a release that breaks after it took over has to fail some
+    )
+    quick: float = 0.0  # seconds from apply within which the verdict has to be there
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+ROWS = [
+    Row(
+        "crash at start",
+        code('print("the vault is locked"); sys.exit(3)'),
+        ("container app exited with 3", "the vault is locked"),
+        quick=5,
+    ),
+    Row("exit 0 in a loop", code("sys.exit(0)"), ("exited with 0, and a service must not end",)),
+    Row(
+        "crash after 20 s",
+        code("threading.Timer(20, os._exit, (4,)).start()"),
+        ("after it was verified", "container app exited with 4"),
+        bake=40,
+        served=False,
+    ),
+    Row(
+        "never ready",
+        manifest("path: /readyz", "path: /nobody-home"),
+        ("not ready after 12 s", "Readiness probe failed", "statuscode: 400"),
+        settings={"ROLLOUT_DEADLINE": "12"},
+    ),
+    Row(
+        "ready, then unready",
+        code("threading.Timer(9, draining_file.touch).start()"),
+        ("after it was verified", "Readiness probe failed"),
+        bake=20,
+        served=False,
+    ),
+    Row(
+        "wrong port",
+        manifest("containerPort: 5000", "containerPort: 5001"),
+        ("not ready after 12 s", "Readiness probe failed", ":5001", "connection refused"),
+        settings={"ROLLOUT_DEADLINE": "12"},
+    ),
+    Row(
+        "missing image",
+        sidecar("{repository}:never-pushed"),
+        ("cannot pull the image of container side", "not found"),
+        quick=5,
+    ),
+    Row(
+        "wrong digest",
+        sidecar("{repository}@sha256:" + "0" * 64),
+        ("cannot pull the image of container side", "not found"),
+        quick=5,
+    ),
+    Row(
+        "registry down",
+        sidecar("127.0.0.1:9/side:1"),
+        ("cannot pull the image of container side", "connection refused"),
+    ),
+    Row(
+        "wrong architecture",
+        foreign,
+        ("container app", "exec format error, so the image is for another processor"),
+    ),
+    Row("out of memory", code('hog = b"x" * (400 << 20)'), ("exited with 137", "OOMKilled")),
+    Row(
+        "missing ConfigMap",
+        manifest(
+            "          env:\n", "          envFrom: [{configMapRef: {name: nowhere}}]\n          env:\n"
+        ),
+        ('configmap "nowhere" not found',),
+    ),
+    Row(
+        "missing Secret",
+        manifest("          env:\n", "          envFrom: [{secretRef: {name: nowhere}}]\n          env:\n"),
+        ('secret "nowhere" not found',),
+    ),
+    Row(
+        "missing volume",
+        manifest(
+            "          emptyDir:\n            sizeLimit: 64Mi\n", "          secret: {secretName: nowhere}\n"
+        ),
+        ("cannot have its volumes", '"nowhere" not found'),
+    ),
+    Row(
+        "unschedulable",
+        manifest(
+            "      serviceAccountName: app\n",
+            "      serviceAccountName: app\n      nodeSelector: {disk: none}\n",
+        ),
+        ("has no node", "didn't match"),
+    ),
+    Row(
+        "refused by Pod Security",
+        manifest("allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),
+        ("may not create pods", "violates PodSecurity"),
+        quick=5,
+    ),
+    Row("slow start within its budget", code("time.sleep(6)"), (), exit_code=0),
+    Row(
+        "one crash that recovers",
+        code('once = run_dir / "once"\nif not once.exists():\n    once.touch()\n    sys.exit(3)'),
+        (),
+        exit_code=0,
+    ),
+]
+
+
+class Site:
+    """The deployed project with what a row needs: settings, the cluster's own clock, its processes."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        said = project.deploy("--skip-checks").data
+        self.url, self.good = said["url"], said["digest"]
+        self.authority = project.state() / "pki" / "edge-ca.crt"
+
+    def deploy(self, *, bake: int = 0, deadline: float = 180, **limits: str) -> Ran:
+        prefix = f"LONGSHORE__ENVIRONMENTS__{self.project.name.upper()}__"
+        chosen = {**LIMITS, "BAKE": str(bake), **limits}
+        environ = {prefix + key: value for key, value in chosen.items()}
+        return self.project.deploy("--skip-checks", check=False, deadline=deadline, **environ)
+
+    def applied(self) -> float:
+        """When the Deployment was last applied by a release, by the API server's audit log."""
+        lines = (self.project.state() / "logs" / "audit.log").read_text().splitlines()
+        for line in reversed(lines):
+            event = json.loads(line)
+            about = event.get("objectRef", {})
+            patched = (event["verb"], about.get("resource"), about.get("name")) == (
+                "patch",
+                "deployments",
+                "app",
+            )
+            if (
+                patched
+                and "dryRun" not in event["requestURI"]
+                and "fieldManager=longshore" in event["requestURI"]
+            ):
+                return datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
+        return 0.0
+
+    def verdict(self) -> float:
+        """When the evidence of the last release that failed was begun: the moment of its verdict."""
+        folders = self.evidence.glob("release-*")
+        newest = max(folders, key=lambda folder: int(folder.name.partition("-")[2]))
+        return min(path.stat().st_mtime for path in newest.iterdir())
+
+    @property
+    def evidence(self) -> Path:
+        return self.project.folder / ".longshore" / "report" / "evidence"
+
+    def admin(self, *words: str) -> None:
+        kubectl = max((cache() / "kubernetes").glob("*/kubectl"))
+        config = self.project.state() / "pki" / "admin.conf"
+        subprocess.run(
+            [str(kubectl), f"--kubeconfig={config}", "-n", "shop", *words],
+            check=True,
+            capture_output=True,
+            timeout=30,
+        )
+
+    def api_server(self) -> int:
+        """The process of this environment's API server."""
+        mark = str(self.project.state())
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (folder / "cmdline").read_bytes().decode().split("\0")
+                if "kube-apiserver" in words[:3] and any(mark in word for word in words):
+                    return int(folder.name)
+        raise AssertionError("no API server runs")
+
+    def when_applied(self, act: Callable[[], Any]) -> threading.Thread:
+        """Do ACT a second after the next release was applied."""
+        before = self.applied()
+
+        def wait() -> None:
+            end = time.monotonic() + 60
+            while self.applied() == before and time.monotonic() < end:
+                time.sleep(0.1)
+            time.sleep(1)
+            act()
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        return thread
+
+
+@pytest.fixture(scope="module")
+def site(live: Project, pytestconfig: pytest.Config) -> Iterator[Site]:
+    live.restore()
+    yield Site(live)
+    live.restore()
+    live.deploy("--skip-checks")
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    capture = pytestconfig.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        reporter.write_line("")
+        reporter.write_line(f"{'fault':<34} exit  verdict  back   failed/asked  cause")
+        for line in TABLE:
+            reporter.write_line(line)
+
+
+@pytest.fixture
+def clean(site: Site) -> Iterator[Site]:
+    yield site
+    site.project.restore()
+
+
+def note(fault: str, ran: Ran, asking: Asking, verdict: float = 0.0, back: float = 0.0) -> None:
+    cause = ran.data.get("error", "serves")[:150]
+    failed, asked = sum(asking.probe.failed.values()), asking.probe.sent
+    TABLE.append(
+        f"{fault:<34} {ran.exit_code:>4} {verdict:6.1f} s {back:4.1f} s {failed:>6}/{asked:<6} {cause}"
+    )
+
+
+def run(
+    site: Site, fault: str, *, settings: dict[str, str] | None = None, bake: int = 0
+) -> tuple[Ran, Asking, float, float]:
+    """Deploy what stands in the project while its address is asked; return also seconds to the verdict and back to good."""
+    seen: list[float] = []
+    watching = site.when_applied(lambda: seen.append(site.applied()))
+    with Asking(site.url, site.authority, RATE) as asking:
+        ran = site.deploy(bake=bake, **(settings or {}))
+        ended = time.time()
+    watching.join()
+    verdict, back = 0.0, 0.0
+    if ran.exit_code == 6:
+        at = site.verdict()
+        verdict, back = at - seen[0], ended - at
+    note(fault, ran, asking, verdict, back)
+    return ran, asking, verdict, back
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
+def test_a_fault_is_named_and_what_was_good_serves(clean: Site, row: Row) -> None:
+    row.edit(clean.project)
+    ran, asking, verdict, back = run(clean, row.fault, settings=row.settings, bake=row.bake)
+    assert ran.exit_code == row.exit_code, ran.out + ran.err
+    for word in row.words:
+        assert word in ran.err, ran.err
+    assert asking.probe.sent > 50
+    if row.served:
+        assert asking.probe.result()["classes"] == {}, asking.probe.examples
+    if row.exit_code == 6:
+        assert clean.project.version()["digest"] == clean.good
+        assert any(clean.evidence.glob("release-*/objects.json"))
+        if row.quick:
+            assert verdict < row.quick * SLACK, f"the verdict took {verdict:.1f} s, the way back {back:.1f} s"
+    else:
+        assert clean.project.version()["digest"] == ran.data["digest"]
+        clean.project.restore()
+        assert clean.deploy().exit_code == 0
+
+
+SLACK = 3.0  # the times hold on an idle machine
+
+
+def test_pods_beyond_the_quota_are_refused_and_nothing_is_lost(clean: Site) -> None:
+    code("note = 1")(clean.project)
+    clean.admin("create", "quota", "small", "--hard=pods=3")
+    try:
+        ran, asking, _, _ = run(clean, "quota")
+    finally:
+        clean.admin("delete", "quota", "small")
+    assert ran.exit_code == 6, ran.err
+    assert "exceeded quota" in ran.err
+    assert asking.probe.result()["classes"] == {}
+    assert clean.project.version()["digest"] == clean.good
+
+
+def test_an_image_that_somebody_sets_during_the_rollout_is_noticed(clean: Site) -> None:
+    code("time.sleep(8)")(clean.project)
+    edit = clean.when_applied(lambda: clean.admin("set", "image", "deployment/app", "app=nothing:1"))
+    ran, asking, _, _ = run(clean, "manual edit during the rollout")
+    edit.join()
+    assert ran.exit_code == 6, ran.err
+    assert "was changed by somebody else" in ran.err
+    assert "nothing:1" in ran.err
+    assert asking.probe.result()["classes"] == {}
+    assert clean.project.version()["digest"] == clean.good
+
+
+def test_an_api_server_that_is_killed_comes_back_and_the_rollout_goes_on(clean: Site) -> None:
+    code("time.sleep(8)")(clean.project)
+    kill = clean.when_applied(lambda: os.kill(clean.api_server(), signal.SIGKILL))
+    ran, asking, _, _ = run(clean, "API server killed", settings={"ROLLOUT_DEADLINE": "60"})
+    kill.join()
+    assert ran.exit_code == 0, ran.err
+    assert clean.project.version()["digest"] == ran.data["digest"]
+    assert asking.probe.result()["classes"] == {}
+    clean.project.restore()
+    assert clean.deploy().exit_code == 0
+
+
+def test_an_api_server_that_hangs_leaves_the_state_unknown_and_nothing_is_undone(clean: Site) -> None:
+    code("time.sleep(8)")(clean.project)
+    stopped: list[int] = []
+
+    def stop() -> None:
+        stopped.append(clean.api_server())
+        os.kill(stopped[0], signal.SIGSTOP)
+
+    hang = clean.when_applied(stop)
+    try:
+        with Asking(clean.url, clean.authority, RATE) as asking:
+            began = time.monotonic()
+            ran = clean.deploy(ROLLOUT_DEADLINE="15")
+            took = time.monotonic() - began
+        hang.join()
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+    note("API server hangs", ran, asking)
+    assert ran.exit_code == 7, ran.err
+    assert "the API server has not answered" in ran.err
+    assert "nothing was undone" in ran.err
+    assert took < 60
+    assert asking.probe.result()["classes"] == {}
+    clean.project.restore()
+    assert clean.deploy().exit_code == 0
