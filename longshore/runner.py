@@ -14,11 +14,10 @@ import os
 import selectors
 import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,7 +27,7 @@ from longshore.cancellation import Cancellation
 from longshore.command import Command, Kind, Secret
 from longshore.errors import CommandFailed, DeadlineExceeded, DiskFull, ToolMissing
 from longshore.redaction import Redactor
-from longshore.stream import CHUNK, Listener, Sink
+from longshore.stream import CHUNK, Listener, Log, Sink, stdin
 
 TAIL = 40  # lines
 LINGER = 1.0  # seconds to read on after the process has ended while a grandchild holds the pipe
@@ -76,6 +75,15 @@ class Runner:
         finally:
             self._here.log = None
 
+    @contextlib.contextmanager
+    def fenced(self, check: Callable[[], None]) -> Iterator[None]:
+        """Have CHECK raise before each change that this thread would make meanwhile."""
+        self._here.fence = check
+        try:
+            yield
+        finally:
+            self._here.fence = None
+
     def run(self, command: Command, *, on_line: Listener | None = None, check: bool = True) -> Result:
         """Run COMMAND to its end.
 
@@ -84,6 +92,8 @@ class Runner:
         """
         if command.kind is Kind.QUERY or self.cancellation.requested:
             self.cancellation.check()
+        if command.kind is Kind.CHANGE and (fence := getattr(self._here, "fence", None)):
+            fence()
         redactor = Redactor(_secrets(command))
         shown = redactor.text(command.text)
         if self.dry_run and command.kind is Kind.CHANGE:
@@ -92,7 +102,7 @@ class Runner:
         log = None if command.private else self._log(command.argv[0])
         started = time.monotonic()
         try:
-            with _Log(log) as stream:
+            with Log(log) as stream:
                 if stream:
                     stream.write(f"$ {shown}\n".encode() if not stream.tell() else f"\n$ {shown}\n".encode())
                 if command.survives and log and stream:
@@ -177,7 +187,7 @@ class Runner:
         program = shutil.which(command.argv[0], path=env.get("PATH"))
         if program is None:
             raise ToolMissing(f"{command.argv[0]} is not installed or not on the PATH")
-        with source or _stdin(command.stdin) as given:
+        with source or stdin(command.stdin) as given:
             running = sh.Command(program)(
                 *command.argv[1:],
                 _bg=True, _bg_exc=False, _new_session=True, _tty_in=False, _tty_out=False,
@@ -271,29 +281,3 @@ def _signal(process: Any, number: signal.Signals) -> None:
 def _secrets(command: Command) -> tuple[Secret, ...]:
     found = [value for value in (*command.env.values(), command.stdin) if isinstance(value, Secret)]
     return (*command.secrets, *found)
-
-
-def _stdin(text: str | Secret | None) -> BinaryIO:
-    """Give the child a real file: /dev/null, or an unnamed one that only we and it can read."""
-    if text is None:
-        return open(os.devnull, "rb")
-    source = tempfile.TemporaryFile()
-    source.write((text.reveal() if isinstance(text, Secret) else text).encode())
-    source.seek(0)
-    return source
-
-
-class _Log:
-    """The log as a context: nothing when there is no log; private, since redaction is not a proof."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._stream = (
-            None if path is None else open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
-        )
-
-    def __enter__(self) -> BinaryIO | None:
-        return self._stream
-
-    def __exit__(self, *ignored: object) -> None:
-        if self._stream:
-            self._stream.close()

@@ -64,7 +64,8 @@ class Environment(Struct, frozen=True):
 
     `variables` are Terraform variables on top of the environment's .tfvars file. Deadlines are in seconds. `approve = "auto"`
     lets `deploy` apply a plan that nobody has looked at; a protected environment refuses uncommitted work. `bake` is for how long a
-    release is watched and asked after it was verified.
+    release is watched and asked after it was verified. `cluster` is the UID of its namespace kube-system, `lease_wait` for how long a
+    release waits for another one to end, `secrets` are files for the service by name, each an id in AWS Secrets Manager, or `id#key`.
     """
 
     name: str = ""
@@ -76,7 +77,11 @@ class Environment(Struct, frozen=True):
     variables: dict[str, str | int | bool | list[str]] = {}
     protected: bool = False
     approve: Literal["auto", "manual"] = "manual"
+    cluster: str = ""
     rollout_deadline: float = 300.0
+    hook_deadline: float = 600.0
+    lease_wait: Seconds = 600.0
+    secrets: dict[str, str] = {}
     verify_deadline: float = 60.0
     bake: Seconds = 60.0
     patience: Patience = Patience()

@@ -1,11 +1,15 @@
-"""One stream of a process: redacted, written to the log, cut into lines for whoever listens."""
+"""The streams of a process: what it reads; what it writes, redacted, logged, cut into lines for whoever listens."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
+from longshore.command import Secret
 from longshore.redaction import Redactor
 
 CHUNK = 1 << 16
@@ -52,3 +56,29 @@ class Sink:
         self._tail.append(text)
         if self._listen:
             self._listen(text)
+
+
+def stdin(text: str | Secret | None) -> BinaryIO:
+    """Give the child a real file: /dev/null, or an unnamed one that only we and it can read."""
+    if text is None:
+        return open(os.devnull, "rb")
+    source = tempfile.TemporaryFile()
+    source.write((text.reveal() if isinstance(text, Secret) else text).encode())
+    source.seek(0)
+    return source
+
+
+class Log:
+    """The log as a context: nothing when there is no log; private, since redaction is not a proof."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._stream = (
+            None if path is None else open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+        )
+
+    def __enter__(self) -> BinaryIO | None:
+        return self._stream
+
+    def __exit__(self, *ignored: object) -> None:
+        if self._stream:
+            self._stream.close()

@@ -23,3 +23,8 @@ def listed() -> Command:
 def upstream_has(revision: str) -> Command:
     """The remote branches that contain REVISION."""
     return query("git", "branch", "--remotes", "--contains", revision, deadline=10)
+
+
+def is_ancestor(older: str, newer: str) -> Command:
+    """Ask whether NEWER contains OLDER: exit code 0 for yes, 1 for no, 128 where one of them is not known."""
+    return query("git", "merge-base", "--is-ancestor", older, newer, deadline=10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from longshore.command import Command, change, query
+from longshore.command import Command, Secret, change, query
 
 FIELD_MANAGER = "longshore"
 
@@ -30,13 +30,15 @@ def kustomize(program: str, folder: Path) -> Command:
     return query(program, "kustomize", str(folder), deadline=30)
 
 
-def get_manifest(cluster: Cluster, manifest: str) -> Command:
-    """The objects of MANIFEST as the cluster holds them; what does not exist is left out."""
+def get_manifest(cluster: Cluster, manifest: str, *, managed: bool = False) -> Command:
+    """The objects of MANIFEST as the cluster holds them, with who owns their fields where MANAGED; what does not exist is left out."""
     return query(
         *cluster.prefix,
+        f"--namespace={cluster.namespace}",
         "get",
         "--filename=-",
         "--output=json",
+        *(("--show-managed-fields",) if managed else ()),
         "--ignore-not-found",
         "--request-timeout=20s",
         stdin=manifest,
@@ -72,13 +74,34 @@ def get(cluster: Cluster, kinds: str, *, selector: str = "") -> Command:
     )
 
 
-def apply(cluster: Cluster, manifest: str, *, dry_run: bool = False) -> Command:
-    """Apply MANIFEST on the server, which owns the merge; `dry_run` lets admission refuse it before anything changes."""
-    options = ("--dry-run=server",) if dry_run else ()
+def get_names(cluster: Cluster, kinds: str, *, selector: str) -> Command:
+    """The objects of KINDS as `kind/name`, one a line."""
+    return query(
+        *cluster.prefix, f"--namespace={cluster.namespace}", "get", kinds, f"--selector={selector}", "--output=name",
+        "--request-timeout=20s", deadline=30,
+    )  # fmt: skip
+
+
+def apply(
+    cluster: Cluster, manifest: str | Secret, *, dry_run: bool = False, force: bool = True, secrets: tuple[Secret, ...] = ()
+) -> Command:  # fmt: skip
+    """Apply MANIFEST on the server, which owns the merge; `dry_run` lets admission refuse it before anything changes.
+
+    Fields that others have set since are taken back, unless FORCE is off: then they are an error that names them.
+    """
+    options = (("--force-conflicts",) if force else ()) + (("--dry-run=server",) if dry_run else ())
     describe = query if dry_run else change
     return describe(
-        *cluster.prefix, "apply", "--server-side", f"--field-manager={FIELD_MANAGER}", "--force-conflicts", *options,
-        "--filename=-", "--output=name", "--request-timeout=30s", stdin=manifest, deadline=60,
+        *cluster.prefix, "apply", "--server-side", f"--field-manager={FIELD_MANAGER}", *options,
+        "--filename=-", "--output=name", "--request-timeout=30s", stdin=manifest, deadline=60, secrets=secrets,
+    )  # fmt: skip
+
+
+def job_logs(cluster: Cluster, name: str) -> Command:
+    """All that the pods of the Job NAME have printed."""
+    return query(
+        *cluster.prefix, f"--namespace={cluster.namespace}", "logs", f"--selector=batch.kubernetes.io/job-name={name}",
+        "--all-containers", "--tail=-1", "--prefix=false", "--request-timeout=10s", deadline=20,
     )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ class Api:
         parts = urlsplit(server["server"])
         self.host, self.port = str(parts.hostname), parts.port or 443
         self.root = parts.path.rstrip("/")
-        self.namespace = cluster.namespace
+        self.address, self.namespace = server["server"], cluster.namespace
         self._name = server.get("tls-server-name") or self.host
         self._user, self._runner = user, runner
         self._context = _context(server, user, cluster.kubeconfig.parent)
@@ -68,24 +68,28 @@ class Api:
         connection.sock = secured
         return connection
 
-    def ask(self, connection: http.client.HTTPSConnection, path: str) -> http.client.HTTPResponse:
-        """Return the answer to GET PATH on CONNECTION. Raises Refused for an error, OSError where none comes."""
+    def ask(
+        self, connection: http.client.HTTPSConnection, path: str, method: str = "GET", thing: Any = None
+    ) -> http.client.HTTPResponse:
+        """Return the answer to METHOD PATH on CONNECTION. Raises Refused for an error, OSError where none comes."""
+        body = None if thing is None else json.dumps(thing)
+        headers = self._headers() | ({} if thing is None else {"Content-Type": "application/json"})
         try:
-            connection.request("GET", self.root + path, headers=self._headers())
+            connection.request(method, self.root + path, body=body, headers=headers)
             answer = connection.getresponse()
         except http.client.HTTPException as problem:
             raise OSError(f"no HTTP answer: {problem!r}") from None
         if answer.status == 401:
             self._until = 0.0
-        if answer.status != 200:
+        if answer.status not in (200, 201):
             raise Refused(answer.status, _reason(answer.read(1 << 16)))
         return answer
 
-    def text(self, path: str, timeout: float = TIMEOUT) -> str:
+    def text(self, path: str, timeout: float = TIMEOUT, *, method: str = "GET", thing: Any = None) -> str:
         """Return the body of PATH. Raises Refused, OSError."""
         connection = self.connect(timeout)
         try:
-            return self.ask(connection, path).read().decode(errors="replace")
+            return self.ask(connection, path, method, thing).read().decode(errors="replace")
         except http.client.HTTPException as problem:
             raise OSError(f"the answer broke off: {problem!r}") from None
         finally:
@@ -95,6 +99,11 @@ class Api:
         """Return the object at PATH. Raises Refused, OSError."""
         found: dict[str, Any] = json.loads(self.text(path, timeout))
         return found
+
+    def send(self, method: str, path: str, thing: dict[str, Any], timeout: float = TIMEOUT) -> dict[str, Any]:
+        """Write THING and return what the server made of it. Raises Refused, OSError."""
+        made: dict[str, Any] = json.loads(self.text(path, timeout, method=method, thing=thing))
+        return made
 
     def pages(self, path: str, selector: str = "") -> Iterator[dict[str, Any]]:
         """Yield the list at PATH page by page, each as the server gives it: its items all stem from one moment."""

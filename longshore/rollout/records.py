@@ -9,16 +9,21 @@ from typing import Any
 
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
+from longshore.rollout.api import UNANSWERED, Api
 from longshore.runner import Runner
 
 LABEL = "longshore.dev/record"
 KIND = "release"
+STATE = "longshore.dev/verdict"  # a label: whether a run has left its release unfinished is one question
 INTENT, GOOD, FAILED, ROLLED_BACK = "started", "good", "failed", "rolled back"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """One recorded deployment. Times are UTC in ISO 8601; `verdict` is one of started, good, failed, rolled back."""
+    """One recorded deployment.
+
+    Times are UTC in ISO 8601; `verdict` is one of started, good, failed, rolled back; `job` is a URL or empty.
+    """
 
     number: int
     revision: str
@@ -29,6 +34,7 @@ class Release:
     verdict: str
     cause: str
     manifest: str
+    job: str = ""
 
     def ended(self, verdict: str, finished: str, cause: str = "") -> Release:
         """Return this release with its end."""
@@ -42,6 +48,15 @@ def history(cluster: Cluster, runner: Runner) -> list[Release]:
     return sorted(releases, key=lambda release: release.number, reverse=True)
 
 
+def unfinished(cluster: Cluster, runner: Runner) -> bool:
+    """Return whether a release was begun and has no verdict."""
+    path = f"/api/v1/namespaces/{cluster.namespace}/configmaps?limit=1&labelSelector={LABEL}%3D{KIND},{STATE}%3D{INTENT}"
+    try:
+        return bool(Api(cluster, runner).get(path)["items"])
+    except UNANSWERED:
+        return True
+
+
 def last_good(releases: list[Release]) -> Release | None:
     """Return the newest release that ended well."""
     return next((release for release in releases if release.verdict == GOOD), None)
@@ -52,10 +67,26 @@ def write(cluster: Cluster, runner: Runner, release: Release) -> None:
     thing = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": name(release.number), "namespace": cluster.namespace, "labels": {LABEL: KIND}},
+        "metadata": {
+            "name": name(release.number),
+            "namespace": cluster.namespace,
+            "labels": {LABEL: KIND, STATE: release.verdict.replace(" ", "-")},
+        },
         "data": {key: str(value) for key, value in asdict(release).items()},
     }
     runner.run(kubectl.apply(cluster, json.dumps(thing)))
+
+
+def abandon(cluster: Cluster, runner: Runner, releases: list[Release], now: str) -> list[Release]:
+    """Record that releases which are still `started` have failed: whoever holds the lease knows that their runs are over."""
+    found = []
+    for release in releases:
+        if release.verdict != INTENT:
+            found.append(release)
+            continue
+        found.append(release.ended(FAILED, now, "its run ended before there was a verdict"))
+        write(cluster, runner, found[-1])
+    return found
 
 
 def prune(cluster: Cluster, runner: Runner, releases: list[Release], keep: int) -> None:

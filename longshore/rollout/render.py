@@ -19,11 +19,12 @@ from longshore.steps.memory import write_atomically
 MANIFEST = "longshore.dev/manifest"  # hash of all that the manifest was made from
 REVISION = "longshore.dev/revision"
 DIGEST = "longshore.dev/digest"
+SECRETS = "/run/secrets/app"  # where the container finds a file for each of the settings' secrets
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is released: the image REPOSITORY@DIGEST built from REVISION, reachable at NODE_PORT in NAMESPACE."""
+    """What is released: the image REPOSITORY@DIGEST of REVISION, at NODE_PORT, in NAMESPACE, with files from the Secret SECRET if any."""
 
     repository: str
     digest: str
@@ -31,6 +32,8 @@ class Target:
     namespace: str
     node_port: int
     overlay: str
+    secret: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,15 +113,21 @@ def _kustomization(overlay: str, target: Target, mark: str) -> dict[str, Any]:
         {"name": "REVISION", "value": target.revision},
         {"name": "IMAGE_DIGEST", "value": target.digest},
     ]
-    deployment = {
+    container: dict[str, Any] = {"name": "app", "env": environment}
+    deployment: dict[str, Any] = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
             "name": "app",
             "annotations": {MANIFEST: mark, REVISION: target.revision, DIGEST: target.digest},
         },
-        "spec": {"template": {"spec": {"containers": [{"name": "app", "env": environment}]}}},
+        "spec": {"template": {"spec": {"containers": [container]}}},
     }
+    if target.secret:
+        environment += [{"name": f"{name}_FILE", "value": f"{SECRETS}/{name}"} for name in target.files]
+        container["volumeMounts"] = [{"name": "secrets", "mountPath": SECRETS, "readOnly": True}]
+        secret = {"secretName": target.secret, "defaultMode": 0o440}
+        deployment["spec"]["template"]["spec"]["volumes"] = [{"name": "secrets", "secret": secret}]
     group = [{"op": "replace", "path": "/subjects/0/name", "value": f"{target.namespace}-deployers"}]
     port = [{"op": "replace", "path": "/spec/ports/0/nodePort", "value": target.node_port}]
     return {

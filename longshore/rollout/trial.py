@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from longshore.rollout import bake, verify
+from longshore.commands import kubectl
+from longshore.rollout import bake, hooks, verify
 from longshore.rollout.render import Manifest
 from longshore.rollout.verdict import Outcome, Verdict, workloads
 from longshore.rollout.watch import Watcher
 from longshore.steps.graph import Progress
+from longshore.steps.memory import write_atomically
 
 if TYPE_CHECKING:
     from longshore.rollout.records import Release
@@ -21,13 +24,36 @@ DRAIN = 70.0  # seconds; k8s/base gives a pod 60
 
 
 def settle(place: Releaser, release: Release, progress: Progress, *, new: bool) -> Verdict:
-    """Follow RELEASE, which was just applied, to its verdict; one that the public address does not serve is bad.
+    """Apply RELEASE and follow it to its verdict; one that the public address does not serve is bad.
 
     A NEW release also has to pass the smoke tests and the bake; one that is returned to did so once, and the tests in the
-    working tree are not its own. Raises Unreachable when the API server stops answering.
+    working tree are not its own. With a probe, requests that fail beyond the budget make it bad as well. Raises Unreachable
+    when the API server stops answering.
     """
+    if not (new and place.probe):
+        return _settle(place, release, progress, new=new)
+    with bake.Asking(place.url, place.authority, place.probe, drain=2.0) as asking:
+        verdict = _settle(place, release, progress, new=new)
+    result = asking.probe.result()
+    write_atomically(place.work / "report" / "probe.json", json.dumps(result, indent=1))
+    said = f"{result['failed']} of {result['sent']} requests failed, p50 {result['p50']} ms, p99 {result['p99']} ms"
+    if (
+        verdict.outcome is Outcome.GOOD
+        and result["failed"] > place.environment.budgets.errors * result["sent"]
+    ):
+        return replace(
+            verdict,
+            outcome=Outcome.BAD,
+            sentence=f"requests failed during the rollout: {said} ({result['classes']})",
+        )
+    return replace(verdict, sentence=f"{verdict.sentence}; {said}")
+
+
+def _settle(place: Releaser, release: Release, progress: Progress, *, new: bool) -> Verdict:
     environment = place.environment
-    released = workloads(Manifest(text=release.manifest, mark="").objects())
+    manifest = hooks.split(release.manifest)[""]
+    place.runner.run(kubectl.apply(place.cluster, manifest))
+    released = workloads(Manifest(text=manifest, mark="").objects())
     with Watcher(place.cluster, place.runner, released, environment.patience) as watcher:
         verdict = watcher.until_verdict(environment.rollout_deadline, progress)
         if verdict.outcome is not Outcome.GOOD:

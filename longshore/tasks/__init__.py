@@ -31,7 +31,7 @@ def collection() -> Collection:
             infra.state,
             infra.destroy,
         ),
-        "release": (release.apply, release.diff, release.logs),
+        "release": (release.apply, release.diff, release.logs, release.unlock),
         "local": (local.up, local.down, local.status, local.reset, local.logs),
     }
     for name, tasks in groups.items():

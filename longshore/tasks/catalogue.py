@@ -45,7 +45,7 @@ def _delivery(world: World, gates: tuple[str, ...], here: set[str]) -> tuple[Ste
 
     def roll_out(progress: Progress) -> str:
         manifest = world.manifest()
-        return world.releaser().run(manifest, world.target(), progress)
+        return world.releaser().run(manifest, world.target(), world.secrets, progress)
 
     name, app = world.environment.name, world.settings.application
     image_reads = (app.path, app.dockerfile, app.requirements, ".dockerignore")

@@ -16,6 +16,8 @@ from longshore.tasks.world import World
         "skip-checks": "leave lint, test and scan out; refused for a protected environment",
         "force": "a step, or a group of steps, that runs whatever is known of it; may be given again",
         "keep-going": "run what can run after a failure, and say all that failed",
+        "probe": "requests a second that ask the public address all along; too many failed ones make the release bad",
+        "allow-older": "release a commit that does not contain what a protected environment runs",
         "dry-run": "say what would run and why, and run nothing",
         "json": "one JSON document on standard output, all else on standard error",
     },
@@ -27,12 +29,14 @@ def deploy(
     environment: str = "local",
     skip_checks: bool = False,
     keep_going: bool = False,
+    probe: float = 0.0,
+    allow_older: bool = False,
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
     """Bring this revision live: check, build, apply, roll out."""
     with Opened(as_json=json) as run:
-        world = World(run.settings, environment, run.runner)
+        world = World(run.settings, environment, run.runner, probe=probe, allow_older=allow_older)
         catalogue.guard(world, skip_checks=skip_checks)
         if dry_run:
             whole = catalogue.graph(world, with_checks=not skip_checks)

@@ -52,36 +52,61 @@ def logs(context: Context, environment: str = "local", json: bool = False) -> No
         run.runner.run(kubectl.follow_logs(cluster, "app.kubernetes.io/name=app"), on_line=run.console.line)
 
 
+@task(help=HELP | {"holder": "the exact id of the run that holds it, as `deploy` prints it"})
+def unlock(context: Context, holder: str, environment: str = "local", json: bool = False) -> None:
+    """Take the lease from a run that is surely dead."""
+    with Opened(as_json=json) as run:
+        from longshore.rollout import lease
+        from longshore.rollout.api import Api
+
+        lease.unlock(Api(World(run.settings, environment, run.runner).cluster(), run.runner), holder)
+        run.data(unlocked=holder)
+        run.console.line(f"{environment} is free for the next release")
+
+
 @task(help=HELP)
 def status(context: Context, environment: str = "local", json: bool = False) -> None:
     """Say what serves, since when, and whether it is well."""
     with Opened(as_json=json) as run:
-        from longshore.rollout import records, watch
+        from longshore.rollout import guard, records, watch
+        from longshore.rollout.api import Api
         from longshore.rollout.verdict import Outcome, Workload
 
         releaser = World(run.settings, environment, run.runner).releaser()
-        releases = records.history(releaser.cluster, run.runner)
-        verdict = watch.look(releaser.cluster, run.runner, (Workload(kind="Deployment", name="app"),))[0]
-        good = records.last_good(releases)
+        cluster = releaser.cluster
+        verdict = watch.look(cluster, run.runner, (Workload(kind="Deployment", name="app"),))[0]
+        good = records.last_good(records.history(cluster, run.runner))
+        uid = guard.identity(Api(cluster, run.runner))
         run.data(
-            url=releaser.url,
-            healthy=verdict.outcome is Outcome.GOOD,
-            said=verdict.sentence,
-            pods=verdict.pods,
-        )
-        rows = [
-            ("url", releaser.url),
-            ("state", verdict.sentence),
-            ("pods", ", ".join(verdict.pods) or "none"),
-        ]
+            url=releaser.url, healthy=verdict.outcome is Outcome.GOOD, said=verdict.sentence, pods=verdict.pods, cluster=uid
+        )  # fmt: skip
+        rows = [("url", releaser.url)]
         if good:
-            run.data(release=good.number, revision=good.revision, digest=good.digest, since=good.finished)
-            rows[1:1] = [
+            changed = _drift(run, cluster, good.manifest)
+            run.data(
+                release=good.number,
+                revision=good.revision,
+                digest=good.digest,
+                since=good.finished,
+                drift=changed,
+            )
+            rows += [
                 ("release", f"{good.number}, by {good.actor}"),
                 ("revision", good.revision),
                 ("since", good.finished),
+                ("drift", ", ".join(changed) or "none: the cluster holds what was released"),
             ]
+        rows += [("state", verdict.sentence), ("pods", ", ".join(verdict.pods) or "none"), ("cluster", uid)]
         run.console.summary(rows)
+
+
+def _drift(run: Opened, cluster: kubectl.Cluster, manifest: str) -> list[str]:
+    """Return the objects, as `kind.name`, that differ from what was released."""
+    from longshore.rollout import hooks
+
+    text = run.runner.run(kubectl.diff(cluster, hooks.split(manifest)[""]), check=False).stdout
+    found = [line.split()[1].rpartition("/")[2] for line in text.splitlines() if line.startswith("+++ ")]
+    return [".".join((name.split(".")[-3], name.split(".")[-1])) for name in found]
 
 
 @task(help=HELP)
@@ -107,29 +132,29 @@ def history(context: Context, environment: str = "local", json: bool = False) ->
             )
 
 
-@task(help=HELP | {"to": "number of the release (default: the last good one before what runs now)"})
-def rollback(context: Context, environment: str = "local", to: int = 0, json: bool = False) -> None:
+@task(
+    help=HELP
+    | {
+        "to": "number of the release (default: the last good one before what runs now)",
+        "past-migrations": "also where a later release ran an irreversible migration",
+    }
+)
+def rollback(
+    context: Context,
+    environment: str = "local",
+    to: int = 0,
+    past_migrations: bool = False,
+    json: bool = False,
+) -> None:
     """Make a recorded release serve again."""
     with Opened(as_json=json) as run:
         world = World(run.settings, environment, run.runner)
         from longshore.rollout import records
+        from longshore.rollout.release import checked
 
         releaser = world.releaser()
-        good = [
-            release
-            for release in records.history(releaser.cluster, run.runner)
-            if release.verdict == records.GOOD
-        ]
-        chosen = (
-            next((release for release in good if release.number == to), None)
-            if to
-            else next(iter(good[1:]), None)
-        )
-        if chosen is None:
-            raise Precondition(
-                "there is no such good release to return to",
-                hint=f"`invoke history -e {environment}` lists them",
-            )
+        releases = records.history(releaser.cluster, run.runner)
+        chosen = checked(releases, to, past_migrations=past_migrations, environment=environment)
 
         def work(progress: Progress) -> str:
             return releaser.return_to(chosen, progress)

@@ -11,9 +11,11 @@ if TYPE_CHECKING:  # each is imported where it is used: `invoke --list` has a bu
     from contextlib import AbstractContextManager
 
     from longshore.command import Command, Secret
+    from longshore.commands.kubectl import Cluster
     from longshore.local.place import Place
     from longshore.rollout.release import Releaser
     from longshore.rollout.render import Manifest, Target
+    from longshore.rollout.secrets import Secrets
     from longshore.runner import Runner
     from longshore.settings import Environment, Settings
     from longshore.steps.image import Image
@@ -24,8 +26,11 @@ if TYPE_CHECKING:  # each is imported where it is used: `invoke --list` has a bu
 class World:
     """The environment called NAME as the tasks see it."""
 
-    def __init__(self, settings: Settings, name: str, runner: Runner) -> None:
+    def __init__(
+        self, settings: Settings, name: str, runner: Runner, *, probe: float = 0, allow_older: bool = False
+    ) -> None:
         self.settings = settings
+        self._probe, self._allow_older = probe, allow_older
         self.runner = runner
         self.environment: Environment = settings.environment(name)
 
@@ -101,25 +106,52 @@ class World:
         return Target(
             repository=str(outputs["repository_url"]), digest=self.image.digest(), revision=self.source.revision,
             namespace=self.environment.namespace, node_port=int(outputs["node_port"]), overlay=self.environment.overlay,
+            secret=self.secrets.name, files=tuple(name for name, _ in self.secrets.values),
         )  # fmt: skip
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """What Secrets Manager holds for the service now."""
+        from longshore.rollout import secrets
+
+        return secrets.read(self.environment)
+
+    @cached_property
+    def checkout(self) -> str:
+        """What tells this checkout from any other: made once, kept beside the environment's records."""
+        import uuid
+
+        if not (kept := self.infra.memory.get("checkout").get("id")):
+            self.infra.memory.put("checkout", id=(kept := uuid.uuid4().hex))
+        return str(kept)
+
+    def cluster(self) -> Cluster:
+        """How kubectl reaches the environment's cluster."""
+        from longshore.rollout import access
+
+        return access.cluster(self.settings, self.environment, self.infra.outputs(), self.kubectl)
 
     def releaser(self) -> Releaser:
         """What rolls a manifest out."""
-        from longshore.rollout import access
+        from longshore.rollout import guard
         from longshore.rollout.release import Releaser
 
         outputs = self.infra.outputs()
         return Releaser(
-            cluster=access.cluster(self.settings, self.environment, outputs, self.kubectl), environment=self.environment,
+            cluster=self.cluster(), environment=self.environment,
             runner=self.runner, url=str(outputs["url"]), authority=self.authority, actor=self._actor(),
-            root=self.settings.root, work=self.settings.work,
+            checkout=self.checkout, job=self.settings.environ.get("CI_JOB_URL", ""), eks=str(outputs["cluster_name"]),
+            source=guard.Source(commit=self.source.commit, dirty=self.source.dirty, allow_older=self._allow_older),
+            root=self.settings.root, work=self.settings.work, probe=self._probe,
         )  # fmt: skip
 
     def release_settled(self) -> str | None:
         """Return a reason when the cluster runs this revision already and is well."""
         if not self.image.digest() or not self.infra.memory.get("outputs"):
             return None
-        return self.releaser().settled(self.manifest())
+        from longshore.rollout.settled import settled
+
+        return settled(self.cluster(), self.runner, self.manifest())
 
     def _build(self, *, name: str, metadata: Path, env: Mapping[str, str | Secret]) -> Command:
         app, root = self.settings.application, self.settings.root
@@ -144,4 +176,4 @@ class World:
         import getpass
 
         environ: Mapping[str, Any] = self.settings.environ
-        return str(environ.get("GITLAB_USER_LOGIN") or environ.get("CI_JOB_URL") or getpass.getuser())
+        return str(environ.get("GITLAB_USER_LOGIN") or getpass.getuser())

@@ -1,0 +1,70 @@
+"""Jobs around a rollout: those annotated `longshore.dev/hook: before` (a migration) run ahead of it, `after` once it is good.
+
+Each release runs them under names of its own, since a Job cannot be changed. Their logs stay in the report.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from longshore.commands import kubectl
+from longshore.rollout.render import Manifest
+from longshore.rollout.verdict import Outcome, Verdict, workloads
+from longshore.rollout.watch import Watcher
+from longshore.steps.graph import Progress
+
+if TYPE_CHECKING:
+    from longshore.rollout.records import Release
+    from longshore.rollout.release import Releaser
+
+BEFORE, AFTER = "before", "after"
+HOOK = re.compile(r"^ +longshore\.dev/hook: (before|after)$", re.MULTILINE)
+IRREVERSIBLE = 'longshore.dev/irreversible: "true"'
+KEPT = 86400  # seconds for which the cluster keeps a hook's Job
+
+
+def split(text: str) -> dict[str, str]:
+    """Return the manifest TEXT in three: under `before` and `after` the hooks, under an empty name what is rolled out."""
+    parts: dict[str, list[str]] = {BEFORE: [], "": [], AFTER: []}
+    for document in text.split("\n---\n"):
+        found = HOOK.search(document)
+        parts[found[1] if found else ""].append(document)
+    return {when: "\n---\n".join(documents) for when, documents in parts.items()}
+
+
+def irreversible(manifest: str) -> bool:
+    """Return whether a release of MANIFEST does what no older release can live with."""
+    return any(IRREVERSIBLE in document and HOOK.search(document) for document in manifest.split("\n---\n"))
+
+
+def run(place: Releaser, release: Release, when: str, progress: Progress) -> Verdict | None:
+    """Run RELEASE's hooks of WHEN to their end, one after the other; return the verdict on the first that fails."""
+    for job in Manifest(text=split(release.manifest)[when], mark="").objects():
+        job["metadata"]["name"] += f"-{release.number}"
+        job["spec"].setdefault("ttlSecondsAfterFinished", KEPT)
+        name = job["metadata"]["name"]
+        progress(f"running the hook {name}")
+        place.runner.run(kubectl.apply(place.cluster, json.dumps(job)))
+        with Watcher(place.cluster, place.runner, workloads([job]), place.environment.patience) as watcher:
+            verdict = watcher.until_verdict(place.environment.hook_deadline, progress)
+        lines = place.runner.run(kubectl.job_logs(place.cluster, name), check=False).stdout
+        log = _log(place.work, name)
+        log.write_text(lines)
+        if verdict.outcome is Outcome.BAD:
+            last = next((line for line in reversed(lines.splitlines()) if line.strip()), "it printed nothing")
+            place.runner.run(kubectl.delete_objects(place.cluster, (f"job/{name}",)))
+            return Verdict(
+                outcome=Outcome.BAD,
+                sentence=f"{verdict.sentence} (last line: {last[:200]}; log: {log})",
+                pods=verdict.pods,
+            )
+    return None
+
+
+def _log(work: Path, name: str) -> Path:
+    folder = work / "report" / "hooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.log"
