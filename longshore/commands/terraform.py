@@ -69,7 +69,9 @@ def plan(
 
 def show(root: Path, env: Env, plan_file: Path) -> Command:
     """The saved plan as JSON."""
-    return query(*_base(root), "show", "-json", "-no-color", str(plan_file), env=env, deadline=120)
+    return query(
+        *_base(root), "show", "-json", "-no-color", str(plan_file), env=env, deadline=120, private=True
+    )
 
 
 def apply(root: Path, env: Env, plan_file: Path) -> Command:
@@ -88,3 +90,8 @@ def output(root: Path, env: Env) -> Command:
 def state_list(root: Path, env: Env) -> Command:
     """The addresses of all that the state holds, one a line."""
     return query(*_base(root), "state", "list", env=env, deadline=60)
+
+
+def force_unlock(root: Path, env: Env, lock: str) -> Command:
+    """Take the state's lock away; Terraform refuses any other than the exact id that it has."""
+    return change(*_base(root), "force-unlock", "-force", lock, env=env, deadline=60)

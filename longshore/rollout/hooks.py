@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BEFORE, AFTER = "before", "after"
 HOOK = re.compile(r"^ +longshore\.dev/hook: (before|after)$", re.MULTILINE)
 IRREVERSIBLE = 'longshore.dev/irreversible: "true"'
+LABEL = "app.kubernetes.io/name"
 KEPT = 86400  # seconds for which the cluster keeps a hook's Job
 
 
@@ -46,6 +47,8 @@ def run(place: Releaser, release: Release, when: str, progress: Progress) -> Ver
         job["metadata"]["name"] += f"-{release.number}"
         job["spec"].setdefault("ttlSecondsAfterFinished", KEPT)
         name = job["metadata"]["name"]
+        # Not the service's own label: else the Service would send requests to the pods of the Job.
+        job["spec"]["template"]["metadata"].setdefault("labels", {})[LABEL] = name
         progress(f"running the hook {name}")
         place.runner.run(kubectl.apply(place.cluster, json.dumps(job)))
         with Watcher(place.cluster, place.runner, workloads([job]), place.environment.patience) as watcher:

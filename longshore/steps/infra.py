@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from longshore.commands import terraform
 from longshore.errors import BadInput, CommandFailed, LockHeld, Precondition, StateUnknown
 from longshore.runner import Runner
 from longshore.settings import Environment, Settings
-from longshore.steps import fingerprint, providers
+from longshore.steps import aws, fingerprint, plan_summary, providers, reviewed
 from longshore.steps.graph import Progress
 from longshore.steps.memory import Memory, write_atomically
+from longshore.steps.plan_summary import Change
+from longshore.steps.terraform_events import Count
 
+LOCK = re.compile(r"^\W*(ID|Operation|Who|Created): +(.+?)\s*$", re.MULTILINE)
 READS = ("terraform/*.tf", "terraform/.terraform.lock.hcl")
 
 
@@ -53,6 +57,11 @@ class Infra:
     def bucket(self) -> str:
         """Name of the bucket that holds the state."""
         return f"{self.settings.project.name}-terraform-state-{self.environment.account}"
+
+    @property
+    def state_key(self) -> str:
+        """Name of the state in that bucket."""
+        return f"{self.environment.name}/terraform.tfstate"
 
     @property
     def env(self) -> dict[str, str | Secret]:
@@ -116,7 +125,7 @@ class Infra:
             )
         backend = {
             "bucket": self.bucket,
-            "key": f"{self.environment.name}/terraform.tfstate",
+            "key": self.state_key,
             "region": self.environment.region,
         }
         try:
@@ -143,38 +152,51 @@ class Infra:
         if result.exit_code not in (0, 2):
             raise self._failed(result.tail, result.exit_code, str(result.log))
         os.chmod(self.plan_file, 0o600)
-        self.memory.put("plan", fingerprint=self.fingerprint())
+        reviewed.bind(self)
         return result.exit_code == 2
 
-    def changes(self) -> list[dict[str, Any]]:
-        """Return what the saved plan would change: address and actions of each resource."""
-        shown = json.loads(
-            self.runner.run(terraform.show(self.root, self.env, self.plan_file)).stdout or "{}"
-        )
-        found = [
-            {"address": c["address"], "actions": c["change"]["actions"]}
-            for c in shown.get("resource_changes", [])
-        ]
-        return [change for change in found if change["actions"] not in (["no-op"], ["read"])]
+    def shown(self, plan: Path | None = None) -> dict[str, Any]:
+        """Return the saved plan as `terraform show -json` has it, sensitive values included: no log keeps it."""
+        said = self.runner.run(terraform.show(self.root, self.env, plan or self.plan_file)).stdout
+        found: dict[str, Any] = json.loads(said or "{}")
+        return found
 
-    def apply(self, progress: Progress) -> str:
-        """Apply the saved plan and keep the outputs. Raises Precondition for a plan of other sources, StateUnknown half-way."""
-        if self.memory.get("plan").get("fingerprint") != self.fingerprint() or not self.plan_file.exists():
-            raise Precondition(
-                "there is no plan of these sources and variables",
-                hint=f"`invoke infra.plan -e {self.environment.name}` makes one to read",
-            )
-        total = len(self.changes())
-        self._apply(total, progress)
+    def review(self, progress: Progress) -> list[Change]:
+        """Save a plan for somebody to read and apply later; return what it would change, and leave GitLab's report of it."""
+        self.plan(progress)
+        found = plan_summary.changes(self.shown())
+        report = json.dumps(plan_summary.counts(found))
+        write_atomically(self.settings.work / "report" / "terraform.json", report)
+        if reviewed.seal(self):
+            reviewed.bind(self)
+        return found
+
+    def drifted(self, progress: Progress) -> tuple[list[Change], list[Change]]:
+        """Return what is other than Terraform left it, and what terraform/ would change besides. Keeps no plan."""
+        self.plan(progress)
+        shown = self.shown()
+        self.plan_file.unlink()
+        return plan_summary.drift(shown), plan_summary.changes(shown)
+
+    def apply(self, progress: Progress, destroys: Iterable[str] = ()) -> str:
+        """Apply the saved plan and keep the outputs; DESTROYS are addresses of precious things that it may destroy.
+
+        Raises Precondition for a plan that is stale or destroys more than that, StateUnknown half-way.
+        """
+        aws.guard_account(self.environment)
+        reviewed.check(self)
+        with reviewed.opened(self) as plan:
+            found = plan_summary.changes(self.shown(plan))
+            plan_summary.approved(found, destroys)
+            total = len(found)
+            self._apply(plan, total, progress)
         self.read_outputs()
         self.memory.put("infra", fingerprint=self.fingerprint())
         return f"{total} resources changed"
 
-    def _apply(self, total: int, progress: Progress) -> None:
-        count = _Count(total, progress)
-        result = self.runner.run(
-            terraform.apply(self.root, self.env, self.plan_file), on_line=count, check=False
-        )
+    def _apply(self, plan: Path, total: int, progress: Progress) -> None:
+        count = Count(total, progress)
+        result = self.runner.run(terraform.apply(self.root, self.env, plan), on_line=count, check=False)
         self.plan_file.unlink(missing_ok=True)
         if result.exit_code != 0:
             raise StateUnknown(
@@ -208,8 +230,8 @@ class Infra:
                 hint=f"`--confirm {name}` says that you mean it",
             )
         self.plan(progress, destroy=True)
-        total = len(self.changes())
-        self._apply(total, progress)
+        total = len(plan_summary.changes(self.shown()))
+        self._apply(self.plan_file, total, progress)
         for kept in ("outputs", "infra", "image"):
             self.memory.forget(kept)
         return f"{total} resources destroyed"
@@ -227,30 +249,10 @@ class Infra:
 
     def _failed(self, tail: str, exit_code: int, log: str) -> CommandFailed | LockHeld:
         if "Error acquiring the state lock" in tail:
+            known = dict(LOCK.findall(tail))
             return LockHeld(
-                f"somebody else holds the lock of {self.environment.name}'s state",
-                detail=tail,
-                hint="wait until they are done",
+                f"the state of {self.environment.name} is locked by {known.get('Who', 'somebody')}, who is at "
+                f"{known.get('Operation', 'something')} since {known.get('Created', 'some time')[:19]}",
+                hint=f"wait for it; if that run is surely dead: `invoke infra.unlock {known.get('ID', 'ID')} -e {self.environment.name}`",
             )
         return CommandFailed("terraform", exit_code, log=log, tail=tail)
-
-
-class _Count:
-    """Counts the events of `terraform apply -json`, one JSON document a line."""
-
-    def __init__(self, total: int, progress: Progress) -> None:
-        self.total, self.done, self._progress = total, 0, progress
-        self.errors: list[str] = []
-
-    def __call__(self, line: str) -> None:
-        try:
-            event: Mapping[str, Any] = json.loads(line)
-        except ValueError:
-            return
-        kind = event.get("type")
-        if kind == "apply_complete":
-            self.done += 1
-        if kind in ("apply_start", "apply_complete"):
-            self._progress(f"applying {event['hook']['resource']['addr']}", self.done, self.total)
-        if kind == "diagnostic" and event.get("@level") == "error":
-            self.errors.append(str(event.get("@message", "")))

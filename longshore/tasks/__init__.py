@@ -27,6 +27,8 @@ def collection() -> Collection:
             infra.validate,
             infra.plan,
             infra.apply,
+            infra.drift,
+            infra.unlock,
             infra.output,
             infra.state,
             infra.destroy,

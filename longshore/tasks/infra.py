@@ -6,7 +6,9 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from longshore.commands import terraform
+from longshore.errors import BadInput, GateFailed, Precondition
 from longshore.steps.graph import Graph, Progress, Step
+from longshore.steps.plan_summary import Change
 from longshore.tasks import catalogue
 from longshore.tasks.session import Opened
 from longshore.tasks.world import World
@@ -30,6 +32,13 @@ def _with_aws(run: Opened, environment: str, step: Step) -> World:
             )
         )
     return world
+
+
+def _told(changes: list[Change]) -> list[dict[str, object]]:
+    return [
+        {"address": one.address, "action": one.action, "details": one.details, "why": one.why}
+        for one in changes
+    ]
 
 
 @task(help=HELP)
@@ -70,28 +79,88 @@ def plan(context: Context, environment: str = "local", json: bool = False) -> No
     with Opened(as_json=json) as run:
         infra = World(run.settings, environment, run.runner).infra
 
+        found: list[Change] = []
+
         def work(progress: Progress) -> str:
-            return "changes" if infra.plan(progress) else "no changes"
+            found.extend(infra.review(progress))
+            return f"{len(found)} changes" if found else "no changes"
 
         _with_aws(run, environment, Step(name="plan", title="plan terraform/", run=work))
-        changes = infra.changes()
-        run.data(changes=changes)
+        run.data(changes=_told(found))
         run.console.line()
-        for change in changes:
-            run.console.line(f"  {'+'.join(change['actions']):<14} {change['address']}")
+        for change in found:
+            run.console.line(change.line)
         run.console.line(
-            f"{len(changes)} changes; `invoke infra.apply -e {environment}` applies this plan"
-            if changes
+            f"{len(found)} changes; `invoke infra.apply -e {environment}` applies this plan and no other"
+            if found
             else "no changes"
         )
 
 
 @task(help=HELP)
-def apply(context: Context, environment: str = "local", json: bool = False) -> None:
+def drift(context: Context, environment: str = "local", json: bool = False) -> None:
+    """Tell what somebody has changed (exit code 5) from what terraform/ would change (3)."""
+    with Opened(as_json=json) as run:
+        infra = World(run.settings, environment, run.runner).infra
+        found: list[list[Change]] = []
+
+        def work(progress: Progress) -> str:
+            found.extend(infra.drifted(progress))
+            return f"{len(found[0])} drifted, {len(found[1])} pending"
+
+        _with_aws(run, environment, Step(name="drift", title="compare the account with its state", run=work))
+        drifted, pending = found
+        run.data(drift=_told(drifted), pending=_told(pending))
+        for title, changes in (
+            ("drifted from what Terraform left", drifted),
+            ("pending in terraform/", pending),
+        ):
+            run.console.line(f"{title}: {len(changes) or 'nothing'}")
+            for change in changes:
+                run.console.line(change.line)
+        if drifted:
+            raise GateFailed(
+                f"{len(drifted)} resources of {environment} are other than Terraform left them",
+                hint="`invoke infra.plan` says what an apply would set back",
+            )
+        if pending:
+            raise Precondition(
+                f"terraform/ holds {len(pending)} changes that {environment} does not have yet",
+                hint="`invoke infra.plan` makes a plan to read; nothing has drifted",
+            )
+
+
+@task(positional=["lock"], help=HELP | {"lock": "the exact id, as a refused plan prints it"})
+def unlock(context: Context, lock: str, environment: str = "local", json: bool = False) -> None:
+    """Take the lock of Terraform's state from a run that is surely dead."""
+    with Opened(as_json=json) as run:
+        infra = World(run.settings, environment, run.runner).infra
+        infra.init()
+        result = run.runner.run(terraform.force_unlock(infra.root, infra.env, lock), check=False)
+        if result.exit_code != 0:
+            raise BadInput(
+                f"the state of {environment} has no lock with the id {lock}", detail=result.tail,
+                hint="a plan that is refused prints the id",
+            )  # fmt: skip
+        run.console.line(f"the state of {environment} is unlocked")
+
+
+@task(
+    help=HELP
+    | {
+        "destroys": "address of a cluster, network, registry or zone that the plan may destroy; may be given again"
+    },
+    iterable=["destroys"],
+)
+def apply(context: Context, destroys: list[str], environment: str = "local", json: bool = False) -> None:
     """Apply the saved plan, and only that."""
     with Opened(as_json=json) as run:
         infra = World(run.settings, environment, run.runner).infra
-        _with_aws(run, environment, Step(name="apply", title="apply the saved plan", run=infra.apply))
+
+        def work(progress: Progress) -> str:
+            return infra.apply(progress, destroys)
+
+        _with_aws(run, environment, Step(name="apply", title="apply the saved plan", run=work))
 
 
 @task(help=HELP)

@@ -19,6 +19,7 @@ from longshore import eks_token
 from longshore.command import query
 from longshore.local.aws.access_policies import rules
 from longshore.rollout.render import render
+from longshore.rollout.secrets import Secrets
 from longshore.runner import Runner
 from longshore.settings import load
 from longshore.tasks.world import World
@@ -257,7 +258,7 @@ def test_a_release_needs_no_more_than_a_deployers_rights(
     target = dataclasses.replace(world.target(), revision="by-deploy")
     program = world.kubectl
     manifest = render(settings.root, world.infra.folder, program, target, world.runner)
-    said = world.releaser().run(manifest, target, lambda *_: None)
+    said = world.releaser().run(manifest, target, Secrets(), lambda *_: None)
     assert "verified at" in said
     assert project.version()["revision"] == "by-deploy"
     whoami = world.runner.run(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from longshore.runner import Runner
 from longshore.settings import load
-from longshore.steps.infra import Infra, _Count
+from longshore.steps.infra import Infra
+from longshore.steps.terraform_events import Count
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -18,7 +19,7 @@ def event(kind: str, **more: object) -> str:
 
 def test_progress_counts_finished_resources_of_all_changes() -> None:
     said: list[tuple[object, ...]] = []
-    count = _Count(2, lambda *words: said.append(words))
+    count = Count(2, lambda *words: said.append(words))
     hook = {"resource": {"addr": "aws_vpc.this"}}
     for line in (
         "not json",
@@ -31,7 +32,7 @@ def test_progress_counts_finished_resources_of_all_changes() -> None:
 
 
 def test_errors_are_collected_from_the_events() -> None:
-    count = _Count(1, lambda *words: None)
+    count = Count(1, lambda *words: None)
     count(json.dumps({"type": "diagnostic", "@level": "error", "@message": "Error: no such zone"}))
     count(json.dumps({"type": "diagnostic", "@level": "warn", "@message": "Warning: old"}))
     assert count.errors == ["Error: no such zone"]
