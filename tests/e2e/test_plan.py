@@ -1,4 +1,4 @@
-"""What was reviewed is what is applied: the ways in which a saved plan can be stale or lie, against the real Terraform and its state in S3."""
+"""What was reviewed is what is applied: how a saved plan can be stale or lie, against the real Terraform and its state in S3."""
 
 from __future__ import annotations
 
