@@ -26,6 +26,8 @@ class Count:
             return
         kind = event.get("type")
         if kind in ("apply_start", "apply_complete", "apply_errored"):
+            if event["hook"].get("action") == "read":  # of a data source, which the plan does not count
+                return
             address = event["hook"]["resource"]["addr"]
             if kind == "apply_start":
                 self._under_way[address] = time.monotonic()

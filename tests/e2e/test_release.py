@@ -313,7 +313,9 @@ def test_secrets_reach_the_pod_as_files_and_nothing_else(site: Project) -> None:
     vault.create_secret(Name="shop/flask", SecretString=json.dumps({"key": value}))
     try:
         with (site.folder / "longshore.toml").open("a") as settings:
-            settings.write(f'\n[environments.{site.name}.secrets]\nAPP_SECRET_KEY = "shop/flask#key"\n')
+            settings.write(
+                f'\n[environments.{site.name}.secrets]\nAPP_SECRET_KEY = "shop/flask#key"\n'
+            )  # pragma: allowlist secret
         ran = deploy(site)
         assert ran.exit_code == 0, ran.err
         read = ("exec", "deployment/app", "--", "sh", "-c", "cat $APP_SECRET_KEY_FILE")
@@ -333,7 +335,9 @@ def test_secrets_reach_the_pod_as_files_and_nothing_else(site: Project) -> None:
         assert missing.exit_code == 3, missing.err
         assert "the secret nowhere (APP_SECRET_KEY) cannot be read" in missing.err
     finally:
-        vault.delete_secret(SecretId="shop/flask", ForceDeleteWithoutRecovery=True)
+        vault.delete_secret(
+            SecretId="shop/flask", ForceDeleteWithoutRecovery=True
+        )  # pragma: allowlist secret
         site.restore()
         assert deploy(site).exit_code == 0
 

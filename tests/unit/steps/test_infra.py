@@ -26,6 +26,7 @@ def test_progress_counts_finished_resources_of_all_changes() -> None:
         event("apply_start", hook=hook),
         event("apply_complete", hook=hook),
         event("version"),
+        event("apply_complete", hook={**hook, "action": "read"}),
     ):
         count(line)
     assert said == [("applying aws_vpc.this", 0, 2), ("applying aws_vpc.this", 1, 2)]
