@@ -311,7 +311,8 @@ def test_after_an_irreversible_migration_nothing_is_undone_by_itself(site: Proje
 def test_secrets_reach_the_pod_as_files_and_nothing_else(site: Project) -> None:
     value, newer = "correct horse battery staple 12345678", "another horse, another battery 12345678"
     vault = client(site, "secretsmanager")
-    vault.create_secret(Name="shop/flask", SecretString=json.dumps({"key": value}))
+    stored = "shop/flask"
+    vault.create_secret(Name=stored, SecretString=json.dumps({"key": value}))
     try:
         with (site.folder / "longshore.toml").open("a") as settings:
             settings.write(f"\n[environments.{site.name}.secrets]\n{NAME} = 'shop/flask#key'\n")
@@ -320,7 +321,7 @@ def test_secrets_reach_the_pod_as_files_and_nothing_else(site: Project) -> None:
         read = ("exec", "deployment/app", "--", "sh", "-c", "cat $APP_SECRET_KEY_FILE")
         assert kubectl(site, *read) == value
         assert deploy(site).data["changed"] is False
-        vault.put_secret_value(SecretId="shop/flask", SecretString=json.dumps({"key": newer}))
+        vault.put_secret_value(SecretId=stored, SecretString=json.dumps({"key": newer}))
         assert deploy(site).data["changed"] is True, "a new version is a new release"
         assert kubectl(site, *read) == newer
         kept = [path for path in (site.folder / ".longshore").rglob("*") if path.is_file()]
@@ -334,7 +335,7 @@ def test_secrets_reach_the_pod_as_files_and_nothing_else(site: Project) -> None:
         assert missing.exit_code == 3, missing.err
         assert "the secret nowhere (APP_SECRET_KEY) cannot be read" in missing.err
     finally:
-        vault.delete_secret(SecretId="shop/flask", ForceDeleteWithoutRecovery=True)
+        vault.delete_secret(SecretId=stored, ForceDeleteWithoutRecovery=True)
         site.restore()
         assert deploy(site).exit_code == 0
 
