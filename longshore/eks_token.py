@@ -99,9 +99,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    cached = _cache_file(options, environ)
-    text = _read(cached)
+    text = kept(argv, environ)
     if text is None:
+        cached = _cache_file(options, environ)
         try:
             text, expiry = _fresh(options)
         except Exception as problem:  # noqa: BLE001 (botocore has dozens; kubectl shows stderr as it is)
@@ -115,6 +115,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
         _write(cached, text, expiry)
     print(text)
     return 0
+
+
+def kept(argv: Sequence[str], environ: Mapping[str, str]) -> str | None:
+    """Return the credential that an earlier call with the same arguments and environment has kept, if it still holds."""
+    options = _options(argv)
+    return _read(_cache_file(options, environ)) if options else None
 
 
 def _options(argv: Sequence[str]) -> dict[str, str] | None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
-from longshore.rollout.api import UNANSWERED, Api
 from longshore.runner import Runner
 
 LABEL = "longshore.dev/record"
@@ -48,13 +47,11 @@ def history(cluster: Cluster, runner: Runner) -> list[Release]:
     return sorted(releases, key=lambda release: release.number, reverse=True)
 
 
-def unfinished(cluster: Cluster, runner: Runner) -> bool:
-    """Return whether a release was begun and has no verdict."""
-    path = f"/api/v1/namespaces/{cluster.namespace}/configmaps?limit=1&labelSelector={LABEL}%3D{KIND},{STATE}%3D{INTENT}"
-    try:
-        return bool(Api(cluster, runner).get(path)["items"])
-    except UNANSWERED:
-        return True
+def unfinished(namespace: str) -> str:
+    """Return the path of the list of at most one release that was begun and has no verdict."""
+    return (
+        f"/api/v1/namespaces/{namespace}/configmaps?limit=1&labelSelector={LABEL}%3D{KIND},{STATE}%3D{INTENT}"
+    )
 
 
 def last_good(releases: list[Release]) -> Release | None:

@@ -35,10 +35,9 @@ class Unreachable(StateUnknown):
         )
 
 
-def look(cluster: Cluster, runner: Runner, workloads: Iterable[Workload]) -> list[Verdict]:
+def look(api: Api, workloads: Iterable[Workload]) -> list[Verdict]:
     """Return the verdict on each of WORKLOADS as it stands now. Raises StateUnknown where the API server does not answer."""
     workloads = tuple(workloads)
-    api = Api(cluster, runner)
     try:
         known = mirror.look(api, _kinds(workloads))
     except UNANSWERED as problem:

@@ -76,10 +76,11 @@ def status(context: Context, environment: str = "local", json: bool = False) -> 
 
         releaser = World(run.settings, environment, run.runner).releaser()
         cluster = releaser.cluster
-        verdict = watch.look(cluster, run.runner, (Workload(kind="Deployment", name="app"),))[0]
+        api = Api(cluster, run.runner)
+        verdict = watch.look(api, (Workload(kind="Deployment", name="app"),))[0]
         good = records.last_good(records.history(cluster, run.runner))
         try:
-            uid = guard.identity(Api(cluster, run.runner))
+            uid = guard.identity(api)
         except Precondition:  # a deployer's rights end at the namespace
             uid = "not for these credentials to read"
         run.data(

@@ -159,7 +159,7 @@ def follow(cluster: Cluster, deadline: float = 5, **patience: float) -> Verdict:
 def test_a_look_reads_page_by_page(server: Server, cluster: Cluster) -> None:
     serving(server)
     server.page = 2
-    verdict = watch.look(cluster, Runner({}), [APP])[0]
+    verdict = watch.look(api.Api(cluster, Runner({})), [APP])[0]
     assert (verdict.outcome, verdict.ready) == (Outcome.GOOD, 3)
     assert server.lists.count("Pod") == 2
 
@@ -248,7 +248,7 @@ def test_nobody_listening_is_said_so(cluster: Cluster, tmp_path: Path) -> None:
     config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{port}"
     cluster.kubeconfig.write_text(json.dumps(config))
     with pytest.raises(StateUnknown, match="the API server does not answer"):
-        watch.look(cluster, Runner({}), [APP])
+        watch.look(api.Api(cluster, Runner({})), [APP])
 
 
 def test_a_wrong_token_is_refused(cluster: Cluster) -> None:
