@@ -12,10 +12,14 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Suite(Table, frozen=True):
-    """`[gates.tests.NAME]`: tests that run together, under `paths`, again only when something under `reads` has changed."""
+    """`[gates.tests.NAME]`: tests that run together, under `paths`, again only when something under `reads` has changed.
+
+    `covers` are the packages whose lines they should reach; the report says which share of them that is.
+    """
 
     paths: list[str]
     reads: list[str]
+    covers: list[str] = []
 
 
 def _unit_tests() -> dict[str, Suite]:

@@ -102,7 +102,14 @@ class Gates:
             path for one in self.settings.gates.tests.values() if one is not suite for path in one.paths
         ]
         result = self.runner.run(
-            checks.pytest(self.python, self.report, name, suite.paths, leave_out=_below(suite.paths, others)),
+            checks.pytest(
+                self.python,
+                self.report,
+                name,
+                suite.paths,
+                leave_out=_below(suite.paths, others),
+                covers=suite.covers,
+            ),
             on_line=lambda line: progress(line.strip()),
             check=False,
         )

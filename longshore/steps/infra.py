@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from longshore.command import Secret
 from longshore.commands import terraform
 from longshore.errors import BadInput, CommandFailed, LockHeld, Precondition, StateUnknown
@@ -165,8 +167,9 @@ class Infra:
         """Save a plan for somebody to read and apply later; return what it would change, and leave GitLab's report of it."""
         self.plan(progress)
         found = plan_summary.changes(self.shown())
-        report = json.dumps(plan_summary.counts(found))
-        write_atomically(self.settings.work / "report" / "terraform.json", report)
+        folder = self.settings.work / "report"
+        write_atomically(folder / "terraform.json", json.dumps(plan_summary.counts(found)))
+        write_atomically(folder / "plan.json", msgspec.json.encode(found).decode())
         if reviewed.seal(self):
             reviewed.bind(self)
         return found

@@ -11,12 +11,12 @@ from invoke.collection import Collection
 def collection() -> Collection:
     """Return every command; another repository adds it to its own with `ns.add_collection(collection(), name="ship")`."""
     _keep_compiled(Path.cwd())
-    from longshore.tasks import check, deploy, doctor, image, infra, local, plan, release, serve
+    from longshore.tasks import check, deploy, doctor, image, infra, local, plan, release, report, serve
 
     top = Collection()
     for task in (deploy.deploy, serve.serve, doctor.doctor, check.check, check.lint, check.test, check.scan):
         top.add_task(task)
-    for task in (plan.graph, plan.explain):
+    for task in (plan.graph, plan.explain, report.report):
         top.add_task(task)
     for task in (release.status, release.history, release.rollback, release.url):
         top.add_task(task)

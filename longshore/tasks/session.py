@@ -42,6 +42,7 @@ class Opened:
         self.settings: Settings
         self.runner: Runner
         self._data: dict[str, Any] = {}
+        self._done: tuple[Graph, scheduler.Report] | None = None
 
     def __enter__(self) -> Self:
         from longshore import settings as configuration
@@ -84,8 +85,10 @@ class Opened:
                 Failure
             ) as failure:  # all is done, but whoever sent the signal must not take it for a success
                 raise self._ended(failure) from None
-        if error is None and self.as_json:
-            print(_json(self._data))
+        if error is None:
+            self._report(0)
+            if self.as_json:
+                print(_json(self._data))
 
     def cache(self, forced: Iterable[str] = ()) -> Cache:
         """What was done before, and with what; the steps FORCED run whatever is known."""
@@ -110,6 +113,7 @@ class Opened:
         from longshore.steps import scheduler
 
         report = scheduler.Report()
+        self._done = (graph, report)
         try:
             scheduler.run(
                 graph,
@@ -134,11 +138,32 @@ class Opened:
         """Wall clock since the task began."""
         return time.monotonic() - self.started
 
+    def _report(self, exit_code: int, failure: Failure | None = None, step: str = "") -> None:
+        """Write the report of what was run; a run that found nothing to do leaves that of the last one that did."""
+        if self._done is None or (not self._done[1].ran and not failure):
+            return
+        from longshore.tasks import reported
+
+        folder, began = self.settings.work / "report", time.time() - self.seconds
+        try:
+            reported.write(
+                folder,
+                *self._done,
+                began=began,
+                exit_code=exit_code,
+                failure=failure,
+                step=step,
+                data=self._data,
+            )
+        except OSError as problem:  # a full disk must not hide how the run itself ended
+            self.console.line(f"the report could not be written: {problem}")
+
     def _ended(self, failure: Failure, step: str = "", log: Path | None = None) -> Exit:
         from invoke.exceptions import Exit
 
         from longshore.errors import Interrupted
 
+        self._report(failure.exit_code, failure, step)
         self.console.failure(failure, step, log)
         if self.as_json:
             document = {
