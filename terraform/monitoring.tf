@@ -90,7 +90,7 @@ locals {
 
 resource "aws_cloudwatch_metric_alarm" "alb_5xx" {
   alarm_name          = "${local.name}-alb-5xx"
-  alarm_description   = "More than 1 % of the requests fail at the load balancer or behind it"
+  alarm_description   = "More than 1 % of the requests fail at the load balancer or behind it. What to do: docs/runbooks/alb-5xx.md"
   comparison_operator = "GreaterThanThreshold"
   evaluation_periods  = 5
   datapoints_to_alarm = 3
@@ -169,7 +169,7 @@ resource "aws_cloudwatch_metric_alarm" "symptom" {
   for_each = local.alarms
 
   alarm_name          = "${local.name}-${each.key}"
-  alarm_description   = each.value.description
+  alarm_description   = "${each.value.description}. What to do: docs/runbooks/${each.key}.md"
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions

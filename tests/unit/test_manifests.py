@@ -235,3 +235,13 @@ def test_traffic_is_denied_unless_a_policy_allows_it() -> None:
 def test_a_broken_pod_does_not_keep_a_node_from_being_drained() -> None:
     spec = BASE["PodDisruptionBudget", "app"]["spec"]
     assert (spec["maxUnavailable"], spec["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+
+
+def test_every_alarm_leads_to_a_runbook() -> None:
+    text = (ROOT / "terraform" / "monitoring.tf").read_text(encoding="utf-8")
+    symptoms = re.findall(r"^    ([a-z0-9-]+) = \{\n      description", text, re.MULTILINE)
+    assert len(symptoms) >= 5
+    assert text.count('docs/runbooks/${each.key}.md"') == 1
+    linked = {*symptoms, *re.findall(r"docs/runbooks/([a-z0-9-]+)\.md", text)}
+    written = {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")}
+    assert linked == written

@@ -1,0 +1,109 @@
+"""The report as a browser shows it: on a desk and on a phone, in light and dark, and printed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshore.report import page
+from longshore.report.document import Change, Document, Failed, Finding, Probe, Step, Suite
+
+# Asks the laid-out page, and leaves the answers where --dump-dom finds them.
+QUESTIONS = """<script>addEventListener("load", () => {
+  const seen = matchMedia("(prefers-color-scheme: dark)").matches, root = document.documentElement;
+  const bars = [...document.querySelectorAll(".bar")].map(bar => {
+    const a = bar.getBoundingClientRect(), b = bar.parentElement.getBoundingClientRect();
+    return {inside: a.left >= b.left - 1 && a.right <= b.right + 4, width: a.width};
+  });
+  const labels = [...document.querySelectorAll(".bar em")].map(em => em.getBoundingClientRect());
+  root.dataset.answers = JSON.stringify({
+    dark: seen, overflow: root.scrollWidth - innerWidth, bars, outside: labels.filter(l => l.left < 0 || l.right > innerWidth).length,
+    ink: getComputedStyle(document.body).color, page: getComputedStyle(document.body).backgroundColor,
+  });
+});</script>"""
+SIZES = {"desk": "1100,1400", "phone": "400,1600"}
+
+
+def chromium(*words: str, folder: Path) -> str:
+    program = shutil.which("chromium")
+    assert program, "there is no chromium on the PATH: `apt-get install chromium`"
+    argv = [
+        program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--hide-scrollbars", f"--user-data-dir={folder / 'profile'}", *words,
+    ]  # fmt: skip
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    spans = {"lint": (0, 3), "tests": (0, 41), "infra": (2, 60), "image": (60, 61.5), "release": (61.5, 95)}
+    needs = {"image": ("infra",), "release": ("image", "lint", "tests")}
+    run = Document(
+        command="deploy -e production", started="2026-11-25T10:00:00+00:00", seconds=95.0, exit_code=6, cores=2,
+        facts={"url": "https://shop.example", "digest": "sha256:" + "ab" * 32},
+        failure=Failed(step="release", sentence="pod app-1 crashed", hint="look at the logs", detail="Traceback\n" + "x" * 300),
+        steps=tuple(
+            Step(
+                name=name, title=f"do {name}", needs=needs.get(name, ()), outcome="failed" if name == "release" else "ran",
+                began=began, ended=ended, critical=name in ("infra", "image", "release"), reason="said so", log=f"../logs/{name}.log",
+            )
+            for name, (began, ended) in spans.items()
+        ),
+        findings=(Finding(tool="bandit", severity="high", file="application/a/very/long/path/to/a/module.py", line=3, text="B602: shell"),),
+        suites=(Suite(name="service", tests=700, failed=0, skipped=1, seconds=41, covered=0.97),),
+        plan=(Change(address='aws_route53_record.app["shop.example"]', action="replace", why="name", details=('name: "a" → "b"',)),),
+        probe=Probe(sent=4000, failed=3, p50=2.1, p99=31.0),
+    )  # fmt: skip
+    (tmp_path / "index.html").write_text(page.render(run))
+    return tmp_path
+
+
+def answers(report: Path, size: str, scheme: str) -> dict[str, Any]:
+    asked = report / "asked.html"
+    asked.write_text((report / "index.html").read_text().replace("</body>", f"{QUESTIONS}</body>"))
+    dark = (
+        ("--blink-settings=preferredColorScheme=0",)
+        if scheme == "dark"
+        else ("--blink-settings=preferredColorScheme=1",)
+    )
+    html = chromium("--dump-dom", f"--window-size={SIZES[size]}", *dark, asked.as_uri(), folder=report)
+    found = re.search(r'data-answers="([^"]*)"', html)
+    assert found, html[:500]
+    said: dict[str, Any] = json.loads(found[1].replace("&quot;", '"'))
+    return said
+
+
+def brightness(colour: str) -> float:
+    """Return the relative luminance of `rgb(r, g, b)` (WCAG 2)."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_and_can_be_read(report: Path, size: str, scheme: str) -> None:
+    said = answers(report, size, scheme)
+    assert said["dark"] is (scheme == "dark")
+    assert said["overflow"] <= 0, "the page scrolls sideways"
+    assert len(said["bars"]) == 5
+    assert all(bar["inside"] and bar["width"] > 2 for bar in said["bars"])
+    assert said["outside"] == 0, "a label of the timeline is cut off"
+    light, dark = sorted((brightness(said["ink"]), brightness(said["page"])), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) > 7
+
+
+def test_a_screenshot_shows_something_and_it_prints(report: Path) -> None:
+    picture, paper = report / "page.png", report / "page.pdf"
+    address = (report / "index.html").as_uri()
+    chromium(f"--screenshot={picture}", f"--window-size={SIZES['desk']}", address, folder=report)
+    chromium(f"--print-to-pdf={paper}", "--no-pdf-header-footer", address, folder=report)
+    assert picture.stat().st_size > 30_000
+    assert paper.read_bytes().startswith(b"%PDF")
+    assert paper.stat().st_size > 10_000
