@@ -45,8 +45,19 @@ def changes(shown: Mapping[str, Any]) -> list[Change]:
 
 
 def drift(shown: Mapping[str, Any]) -> list[Change]:
-    """Return what the plan SHOWN has found to be other than Terraform left it."""
-    return [one for one in map(_change, shown.get("resource_drift", ())) if one]
+    """Return what the plan SHOWN has found to be other than Terraform left it, as far as terraform/ says how it should be.
+
+    A refresh finds more: what AWS fills in, or what another resource of the root is there to set.
+    """
+    resources = shown.get("configuration", {}).get("root_module", {}).get("resources", ())
+    said = {one["address"]: set(one.get("expressions", ())) for one in resources}
+    found = []
+    for one in shown.get("resource_drift", ()):
+        name = one["address"].partition("[")[0]
+        change = _change(one, only=said.get(name))
+        if change and (change.details or change.action != "update"):
+            found.append(change)
+    return found
 
 
 def counts(found: Iterable[Change]) -> dict[str, int]:
@@ -70,7 +81,7 @@ def approved(found: Iterable[Change], typed: Iterable[str]) -> None:
         )
 
 
-def _change(one: Mapping[str, Any]) -> Change | None:
+def _change(one: Mapping[str, Any], only: set[str] | None = None) -> Change | None:
     change = one["change"]
     actions = list(change["actions"])
     if actions in (["no-op"], ["read"]):
@@ -79,23 +90,32 @@ def _change(one: Mapping[str, Any]) -> Change | None:
     why = ", ".join(".".join(map(str, path)) for path in change.get("replace_paths", ()))
     if action == "replace" and not why:
         why = str(one.get("action_reason", "")).replace("_", " ")
-    details = _details(change) if action in ("update", "replace") else ()
+    details = _details(change, only) if action in ("update", "replace") else ()
     return Change(address=one["address"], type=one["type"], action=action, details=details, why=why)
 
 
-def _details(change: Mapping[str, Any]) -> tuple[str, ...]:
+def _details(change: Mapping[str, Any], only: set[str] | None) -> tuple[str, ...]:
     before, after = change.get("before") or {}, change.get("after") or {}
     unknown = change.get("after_unknown") or {}
     hidden = (change.get("before_sensitive") or {}, change.get("after_sensitive") or {})
     found = []
-    for name in sorted({*before, *after, *unknown}):
+    for name in sorted({*before, *after, *unknown} if only is None else {*before, *after, *unknown} & only):
         if unknown.get(name):
             found.append(f"{name} = known after apply")
         elif before.get(name) != after.get(name):
-            secret = any(part is True or (isinstance(part, Mapping) and part.get(name)) for part in hidden)
+            secret = any(
+                part is True or (isinstance(part, Mapping) and _marked(part.get(name))) for part in hidden
+            )
             old, new = ("(sensitive)",) * 2 if secret else (_short(before.get(name)), _short(after.get(name)))
             found.append(f"{name}: {old} → {new}")
     return tuple(found)
+
+
+def _marked(mark: Any) -> bool:
+    """Return whether anything in MARK, which has the shape of a value, says `true`: that part is sensitive."""
+    if isinstance(mark, Mapping):
+        return any(map(_marked, mark.values()))
+    return any(map(_marked, mark)) if isinstance(mark, list) else mark is True
 
 
 def _short(value: Any) -> str:

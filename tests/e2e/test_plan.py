@@ -182,7 +182,7 @@ def test_what_cannot_be_had_back_is_destroyed_only_by_its_typed_address(plan: Re
         "infra.apply", "-e", plan.project.name, "--destroys", "aws_vpc.other", check=False, **changed
     )
     assert ran.exit_code == 3, ran.err
-    assert "--destroys aws_vpc.this" in ran.err
+    assert "--destroys aws_vpc.this" in ran.out + ran.err
 
 
 def test_drift_is_told_from_pending_changes_by_resource_and_attribute(plan: Reviewed) -> None:

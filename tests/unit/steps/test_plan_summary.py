@@ -75,6 +75,24 @@ def test_precious_things_are_destroyed_only_by_their_typed_address() -> None:
     approved(changes(PLAN), ["aws_eks_cluster.this"])
 
 
+def test_what_terraform_does_not_set_has_not_drifted() -> None:
+    bucket = resource(
+        "aws_s3_bucket.logs",
+        "update",
+        before={"rule": []},
+        after={"rule": [1]},
+        after_sensitive={"rule": [{}]},
+    )
+    gone = resource("aws_sns_topic.gone", "delete")
+    configuration = {
+        "root_module": {"resources": [{"address": "aws_s3_bucket.logs", "expressions": {"bucket": {}}}]}
+    }
+    shown = {"resource_drift": [bucket, gone], "configuration": configuration}
+    assert [change.address for change in drift(shown)] == ["aws_sns_topic.gone"]
+    configuration["root_module"]["resources"][0]["expressions"] = {"rule": {}}
+    assert drift(shown)[0].details == ("rule: [] → [1]",)
+
+
 def test_drift_is_told_from_changes() -> None:
     shown = {
         "resource_drift": [
