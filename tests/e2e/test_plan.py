@@ -223,7 +223,13 @@ CUT = {
 }
 
 
-@pytest.mark.parametrize("how", CUT)
+# Half a minute to a minute each; tests/e2e/test_cancellation.py has the other two in each run, by way of `invoke deploy`.
+SLOW = ("Longshore killed", "SIGTERM")
+
+
+@pytest.mark.parametrize(
+    "how", [pytest.param(how, marks=pytest.mark.slow if how in SLOW else ()) for how in CUT]
+)
 def test_an_apply_that_is_cut_off_leaves_a_state_from_which_the_next_one_goes_on(
     plan: Reviewed, how: str
 ) -> None:
