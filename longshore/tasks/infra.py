@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 from invoke.tasks import task
 
 from longshore.commands import terraform
 from longshore.errors import BadInput, GateFailed, Precondition
 from longshore.steps.graph import Graph, Progress, Step
-from longshore.steps.plan_summary import Change
 from longshore.tasks import catalogue
 from longshore.tasks.session import Opened
 from longshore.tasks.world import World
+
+if TYPE_CHECKING:  # it brings msgspec, and `invoke --list` has a budget
+    from longshore.steps.plan_summary import Change
 
 HELP = {
     "environment": "an [environments.NAME] of longshore.toml (default: local)",
