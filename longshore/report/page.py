@@ -6,6 +6,23 @@ from pathlib import Path
 
 from longshore.report.document import Document, Step
 
+UNITS = (
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    20,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1200,
+    3600,
+)  # seconds between two marks of the timeline
 BEGUN = ("ran", "failed", "stopped")
 
 
@@ -34,12 +51,8 @@ def seconds(value: float) -> str:
 
 
 def _ticks(whole: float) -> list[float]:
-    """Return four to eight round moments between 0 and WHOLE."""
-    unit = next(
-        unit
-        for unit in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
-        if whole / unit <= 8 or unit == 3600
-    )
+    """Return a few round moments between 0 and WHOLE."""
+    unit = next((unit for unit in UNITS if whole / unit <= 8), whole / 8)
     return [unit * count for count in range(int(whole / unit) + 1)]
 
 
