@@ -90,7 +90,6 @@ class Row:
     served: bool = (
         True  # whether no request may fail: a release that breaks after it took over has to fail some
     )
-    quick: float = 0.0  # seconds from apply within which the verdict has to be there
     settings: dict[str, str] = field(default_factory=dict)
 
 
@@ -99,7 +98,6 @@ ROWS = [
         "crash at start",
         code('print("the vault is locked"); sys.exit(3)'),
         ("container app exited with 3", "the vault is locked"),
-        quick=5,
     ),
     Row("exit 0 in a loop", code("sys.exit(0)"), ("exited with 0, and a service must not end",)),
     Row(
@@ -132,13 +130,11 @@ ROWS = [
         "missing image",
         sidecar("{repository}:never-pushed"),
         ("cannot pull the image of container side", "not found"),
-        quick=5,
     ),
     Row(
         "wrong digest",
         sidecar("{repository}@sha256:" + "0" * 64),
         ("cannot pull the image of container side", "not found"),
-        quick=5,
     ),
     Row(
         "registry down",
@@ -182,7 +178,6 @@ ROWS = [
         "refused by Pod Security",
         manifest("allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),
         ("may not create pods", "violates PodSecurity"),
-        quick=5,
     ),
     Row("slow start within its budget", code("time.sleep(6)"), (), exit_code=0),
     Row(
@@ -334,7 +329,7 @@ SLOW = {
 )
 def test_a_fault_is_named_and_what_was_good_serves(clean: Site, row: Row) -> None:
     row.edit(clean.project)
-    ran, asking, verdict, back = run(clean, row.fault, settings=row.settings, bake=row.bake)
+    ran, asking, _, _ = run(clean, row.fault, settings=row.settings, bake=row.bake)
     assert ran.exit_code == row.exit_code, ran.out + ran.err
     for word in row.words:
         assert word in ran.err, ran.err
@@ -344,15 +339,10 @@ def test_a_fault_is_named_and_what_was_good_serves(clean: Site, row: Row) -> Non
     if row.exit_code == 6:
         assert clean.project.version()["digest"] == clean.good
         assert any(clean.evidence.glob("release-*/objects.json"))
-        if row.quick:
-            assert verdict < row.quick * SLACK, f"the verdict took {verdict:.1f} s, the way back {back:.1f} s"
     else:
         assert clean.project.version()["digest"] == ran.data["digest"]
         clean.project.restore()
         assert clean.deploy().exit_code == 0
-
-
-SLACK = 3.0  # the times hold on an idle machine
 
 
 def test_pods_beyond_the_quota_are_refused_and_nothing_is_lost(clean: Site) -> None:
