@@ -179,7 +179,7 @@ class Infra:
         self.plan(progress)
         shown = self.shown()
         self.plan_file.unlink()
-        return plan_summary.drift(shown), plan_summary.changes(shown)
+        return plan_summary.drift(shown)
 
     def apply(self, progress: Progress, destroys: Iterable[str] = ()) -> str:
         """Apply the saved plan and keep the outputs; DESTROYS are addresses of precious things that it may destroy.

@@ -44,20 +44,20 @@ def changes(shown: Mapping[str, Any]) -> list[Change]:
     return sorted((one for one in found if one), key=lambda one: (order.index(one.action), one.address))
 
 
-def drift(shown: Mapping[str, Any]) -> list[Change]:
-    """Return what the plan SHOWN has found to be other than Terraform left it, as far as terraform/ says how it should be.
+def drift(shown: Mapping[str, Any]) -> tuple[list[Change], list[Change]]:
+    """Return what is other than Terraform left it, and what terraform/ would change besides.
 
-    A refresh finds more: what AWS fills in, or what another resource of the root is there to set.
+    Drift is what an apply would set back. A refresh finds more: what AWS fills in, and one value in two notations.
     """
-    resources = shown.get("configuration", {}).get("root_module", {}).get("resources", ())
-    said = {one["address"]: set(one.get("expressions", ())) for one in resources}
-    found = []
+    planned = {one["address"]: one for one in shown.get("resource_changes", ()) if _change(one)}
+    drifted = []
     for one in shown.get("resource_drift", ()):
-        name = one["address"].partition("[")[0]
-        change = _change(one, only=said.get(name))
+        back = planned.get(one["address"])
+        change = _change(one, only=_changed(back["change"])) if back else None
         if change and (change.details or change.action != "update"):
-            found.append(change)
-    return found
+            drifted.append(change)
+    found = {one.address for one in drifted}
+    return drifted, [one for one in changes(shown) if one.address not in found]
 
 
 def counts(found: Iterable[Change]) -> dict[str, int]:
@@ -94,20 +94,27 @@ def _change(one: Mapping[str, Any], only: set[str] | None = None) -> Change | No
     return Change(address=one["address"], type=one["type"], action=action, details=details, why=why)
 
 
+def _changed(change: Mapping[str, Any]) -> set[str]:
+    """Return the names of the attributes that are not after a CHANGE what they were before it."""
+    before, after = change.get("before") or {}, change.get("after") or {}
+    unknown = {name for name, value in (change.get("after_unknown") or {}).items() if value}
+    return unknown | {name for name in {*before, *after} if before.get(name) != after.get(name)}
+
+
 def _details(change: Mapping[str, Any], only: set[str] | None) -> tuple[str, ...]:
     before, after = change.get("before") or {}, change.get("after") or {}
     unknown = change.get("after_unknown") or {}
     hidden = (change.get("before_sensitive") or {}, change.get("after_sensitive") or {})
     found = []
-    for name in sorted({*before, *after, *unknown} if only is None else {*before, *after, *unknown} & only):
+    for name in sorted(_changed(change) if only is None else _changed(change) & only):
         if unknown.get(name):
             found.append(f"{name} = known after apply")
-        elif before.get(name) != after.get(name):
-            secret = any(
-                part is True or (isinstance(part, Mapping) and _marked(part.get(name))) for part in hidden
-            )
-            old, new = ("(sensitive)",) * 2 if secret else (_short(before.get(name)), _short(after.get(name)))
-            found.append(f"{name}: {old} → {new}")
+            continue
+        secret = any(
+            part is True or (isinstance(part, Mapping) and _marked(part.get(name))) for part in hidden
+        )
+        old, new = ("(sensitive)",) * 2 if secret else (_short(before.get(name)), _short(after.get(name)))
+        found.append(f"{name}: {old} → {new}")
     return tuple(found)
 
 

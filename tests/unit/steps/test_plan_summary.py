@@ -75,29 +75,23 @@ def test_precious_things_are_destroyed_only_by_their_typed_address() -> None:
     approved(changes(PLAN), ["aws_eks_cluster.this"])
 
 
-def test_what_terraform_does_not_set_has_not_drifted() -> None:
-    bucket = resource(
-        "aws_s3_bucket.logs",
-        "update",
-        before={"rule": []},
-        after={"rule": [1]},
-        after_sensitive={"rule": [{}]},
-    )
-    gone = resource("aws_sns_topic.gone", "delete")
-    configuration = {
-        "root_module": {"resources": [{"address": "aws_s3_bucket.logs", "expressions": {"bucket": {}}}]}
-    }
-    shown = {"resource_drift": [bucket, gone], "configuration": configuration}
-    assert [change.address for change in drift(shown)] == ["aws_sns_topic.gone"]
-    configuration["root_module"]["resources"][0]["expressions"] = {"rule": {}}
-    assert drift(shown)[0].details == ("rule: [] → [1]",)
-
-
-def test_drift_is_told_from_changes() -> None:
+def test_drift_is_what_an_apply_would_set_back_and_the_rest_is_pending() -> None:
     shown = {
         "resource_drift": [
-            resource("aws_s3_bucket.logs", "update", before={"tags": {}}, after={"tags": {"a": "b"}})
-        ]
+            resource("aws_a.changed", "update", before={"days": 7, "seen": 1}, after={"days": 30, "seen": 2}),
+            resource("aws_a.gone", "delete", before={"days": 7}),
+            resource("aws_a.noise", "update", before={"names": None}, after={"names": []}),
+        ],
+        "resource_changes": [
+            resource("aws_a.changed", "update", before={"days": 30, "seen": 2}, after={"days": 7, "seen": 2}),
+            resource("aws_a.gone", "create", after={"days": 7}),
+            resource("aws_a.noise", "no-op"),
+            resource("aws_a.wanted", "update", before={"days": 7}, after={"days": 14}),
+        ],
     }
-    assert [change.line for change in drift(shown)] == ['  ~ aws_s3_bucket.logs  tags: {} → {"a":"b"}']
-    assert changes(shown) == []
+    drifted, pending = drift(shown)
+    assert [(one.address, one.details) for one in drifted] == [
+        ("aws_a.changed", ("days: 7 → 30",)),
+        ("aws_a.gone", ()),
+    ]
+    assert [one.address for one in pending] == ["aws_a.wanted"]
