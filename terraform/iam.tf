@@ -152,11 +152,35 @@ resource "aws_iam_role_policy_attachment" "gitlab" {
   policy_arn = local.gitlab_policies[each.key]
 }
 
+locals {
+  state_bucket_arn = "arn:${local.partition}:s3:::${var.project}-terraform-state-${local.account_id}"
+}
+
 data "aws_iam_policy_document" "gitlab_deploy" {
   statement {
     sid       = "Cluster"
     actions   = ["eks:DescribeCluster"]
     resources = [aws_eks_cluster.this.arn]
+  }
+
+  # A release reads the outputs from the state, which holds no secrets.
+  statement {
+    sid       = "State"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.state_bucket_arn}/${var.environment}/terraform.tfstate"]
+  }
+
+  statement {
+    sid       = "StateBucket"
+    actions   = ["s3:ListBucket"]
+    resources = [local.state_bucket_arn]
+  }
+
+  # What `secrets` of the environment in longshore.toml may name: `PROJECT/ENVIRONMENT` and what begins like that.
+  statement {
+    sid       = "Secrets"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = ["arn:${local.partition}:secretsmanager:${var.region}:${local.account_id}:secret:${var.project}/${var.environment}*"]
   }
 
   statement {
