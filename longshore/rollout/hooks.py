@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BEFORE, AFTER = "before", "after"
 HOOK = re.compile(r"^ +longshore\.dev/hook: (before|after)$", re.MULTILINE)
 IRREVERSIBLE = 'longshore.dev/irreversible: "true"'
+NAME = "longshore.dev/hook-name"  # a label: the hook that a Job is a run of
 LABEL = "app.kubernetes.io/name"
 KEPT = 86400  # seconds for which the cluster keeps a hook's Job
 
@@ -44,6 +45,8 @@ def irreversible(manifest: str) -> bool:
 def run(place: Releaser, release: Release, when: str, progress: Progress) -> Verdict | None:
     """Run RELEASE's hooks of WHEN to their end, one after the other; return the verdict on the first that fails."""
     for job in Manifest(text=split(release.manifest)[when], mark="").objects():
+        _outlive(place, job["metadata"]["name"], progress)
+        job["metadata"].setdefault("labels", {})[NAME] = job["metadata"]["name"]
         job["metadata"]["name"] += f"-{release.number}"
         job["spec"].setdefault("ttlSecondsAfterFinished", KEPT)
         name = job["metadata"]["name"]
@@ -65,6 +68,16 @@ def run(place: Releaser, release: Release, when: str, progress: Progress) -> Ver
                 pods=verdict.pods,
             )
     return None
+
+
+def _outlive(place: Releaser, hook: str, progress: Progress) -> None:
+    """Wait for Jobs of HOOK that a killed run has left running: two migrations at once are worse than one that ends late."""
+    asked = place.runner.run(kubectl.get(place.cluster, "jobs", selector=f"{NAME}={hook}")).stdout
+    left = [job for job in json.loads(asked)["items"] if job.get("status", {}).get("active")]
+    if left:
+        progress(f"waiting for {left[0]['metadata']['name']}, which an earlier run has left")
+        with Watcher(place.cluster, place.runner, workloads(left), place.environment.patience) as watcher:
+            watcher.until_verdict(place.environment.hook_deadline, progress)
 
 
 def _log(work: Path, name: str) -> Path:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from longshore.errors import BadInput, LockHeld, StateUnknown
+from longshore.errors import BadInput, Failure, LockHeld, StateUnknown
 from longshore.rollout.api import UNANSWERED, Api, Refused
 
 NAME = "longshore-release"
@@ -78,7 +78,7 @@ class Lease:
         self._thread.join()
         if not self._lost:
             self._held["spec"]["holderIdentity"] = ""
-            with contextlib.suppress(*UNANSWERED):
+            with contextlib.suppress(*UNANSWERED, Failure):
                 self._put()
 
     def check(self) -> None:
@@ -148,12 +148,12 @@ class Lease:
             except Refused as problem:
                 if problem.status in (404, 409) and not self._renewed_after_all():
                     return
-            except UNANSWERED:
+            except (*UNANSWERED, Failure):
                 continue  # `check` decides when that has lasted too long
 
     def _renewed_after_all(self) -> bool:
         """Look who holds it after a refusal: an answer that got lost on its way leaves us with an old version of our own."""
-        with contextlib.suppress(*UNANSWERED):
+        with contextlib.suppress(*UNANSWERED, Failure):
             found = self._read()
             if found and _id(found) == self._holder.id:
                 self._held = found

@@ -165,9 +165,11 @@ class Infra:
 
     def review(self, progress: Progress) -> list[Change]:
         """Save a plan for somebody to read and apply later; return what it would change, and leave GitLab's report of it."""
+        folder = self.settings.work / "report"
+        for old in ("terraform.json", "plan.json"):
+            (folder / old).unlink(missing_ok=True)
         self.plan(progress)
         found = plan_summary.changes(self.shown())
-        folder = self.settings.work / "report"
         write_atomically(folder / "terraform.json", json.dumps(plan_summary.counts(found)))
         write_atomically(folder / "plan.json", msgspec.json.encode(found).decode())
         if reviewed.seal(self):

@@ -67,7 +67,7 @@ def check(infra: Infra) -> None:
         raise Precondition("there is no saved plan", hint=again)
     now = facts(infra)
     moved = [
-        text.format(old=known.get(name), new=now[name])
+        text.format(old=str(known.get(name, "unknown")), new=str(now[name]))
         for name, text in MOVED.items()
         if known.get(name) != now[name]
     ]

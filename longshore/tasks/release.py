@@ -39,9 +39,10 @@ def diff(context: Context, environment: str = "local", json: bool = False) -> No
             raise Precondition(
                 "this revision has no image yet", hint=f"`invoke image.build -e {environment}`"
             )
-        text = run.runner.run(
-            kubectl.diff(world.releaser().cluster, world.manifest().text), check=False
-        ).stdout
+        from longshore.rollout import hooks
+
+        manifest = hooks.split(world.manifest().text)[""]  # hooks run anew each time, under other names
+        text = run.runner.run(kubectl.diff(world.cluster(), manifest), check=False).stdout
         run.data(diff=text)
         run.console.line(text or "no difference")
 

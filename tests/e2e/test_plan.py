@@ -120,6 +120,9 @@ STALE = {
     "another state": (lambda plan: plan.noted("lineage", "x"), {}, "the state is another one"),
     "a damaged plan": (damage, {}, "the plan file is not the one that was saved"),
     "an old plan": (lambda plan: plan.noted("until", time.time() - 1), {}, "it is more than a day old"),
+    "a plan of an older Longshore": (
+        lambda plan: (plan.folder / "plan.json").write_text('{"fingerprint": "x"}'), {}, "it was made for unknown",
+    ),
     "no plan": (lambda plan: (plan.folder / "plan.tfplan").unlink(), {}, "there is no saved plan"),
     "wrong credentials": (lambda plan: None, {"ACCOUNT": '"999999999999"'}, "the credentials belong to account 123456789012"),
 }  # fmt: skip
@@ -166,6 +169,7 @@ def test_a_plan_that_leaves_the_machine_is_encrypted_and_opens_with_its_key_alon
     other = plan.apply(LONGSHORE_PLAN_KEY=Fernet.generate_key().decode())
     assert other.exit_code == 3, other.err
     assert "cannot be decrypted" in other.err
+    shutil.rmtree(plan.folder / "terraform")  # as in a job of its own, which has the plan and nothing else
     ran = plan.apply(**sealed)
     assert ran.exit_code == 0, ran.err
     assert not list(plan.folder.glob("*.tfplan"))

@@ -280,6 +280,30 @@ def test_a_migration_runs_ahead_of_the_rollout_under_a_name_of_its_own(site: Pro
     assert not [name for name in pods if name.startswith("migrate")]
 
 
+def test_a_migration_that_a_killed_run_left_behind_is_waited_for(site: Project) -> None:
+    add(
+        site,
+        "migrate.yaml",
+        JOB.format(notes="", code='import time; time.sleep(20); print("migrated")', context=CONTEXT),
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", "deploy", "-e", site.name, "--skip-checks"], cwd=site.folder,
+        env=site.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    end = time.monotonic() + 60
+    while not (
+        jobs := site.kubectl("get", "jobs", "-n", "shop", "-l", "longshore.dev/hook-name=migrate")["items"]
+    ) or not (jobs[0].get("status", {}).get("active")):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert deploy(site).exit_code == 0
+    found = site.kubectl("get", "jobs", "-n", "shop", "-l", "longshore.dev/hook-name=migrate")["items"]
+    first, second = sorted(found, key=lambda job: job["metadata"]["creationTimestamp"])[-2:]
+    assert first["status"]["completionTime"] <= second["status"]["startTime"], "both ran at once"
+
+
 def test_a_migration_that_fails_stops_the_release_before_anything_was_rolled_out(site: Project) -> None:
     before = site.version()
     add(site, "migrate.yaml", JOB.format(notes="", code='raise SystemExit("no such table")', context=CONTEXT))
