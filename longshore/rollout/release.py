@@ -67,10 +67,12 @@ class Releaser:
         it failed and the last good release serves again, StepFailed when a hook ahead of it failed, StateUnknown when a person must look,
         BadInput when the API server refused the manifest and nothing was changed.
         """
-        self._guarded(progress)
+        progress("comparing account, cluster and revision with the settings")
+        guard.cluster(self.environment, Api(self.cluster, self.runner), self.eks)
+        self._newest()
         rights.ensure(self.cluster, self.runner, manifest.rights)
         with self._leased(progress):
-            self._guarded(progress)  # the one we waited for may have been newer
+            self._newest()  # the one we waited for may have been newer
             taken = self._admitted(manifest, progress)
             releases = records.abandon(
                 self.cluster, self.runner, records.history(self.cluster, self.runner), _now()
@@ -101,9 +103,7 @@ class Releaser:
         with lease, self.runner.fenced(lease.check):
             yield
 
-    def _guarded(self, progress: Progress) -> None:
-        progress("comparing account, cluster and revision with the settings")
-        guard.cluster(self.environment, Api(self.cluster, self.runner), self.eks)
+    def _newest(self) -> None:
         if self.environment.protected:
             guard.revision(
                 self.environment, self.runner, self.source, records.history(self.cluster, self.runner)
@@ -113,9 +113,13 @@ class Releaser:
         records.write(self.cluster, self.runner, release)
         if new and (failed := hooks.run(self, release, hooks.BEFORE, progress)):
             self._record(release, records.FAILED, failed.sentence)
-            undone = "" if not hooks.irreversible(release.manifest) else " (it declares itself irreversible)"
+            if hooks.irreversible(release.manifest):
+                raise StateUnknown(
+                    f"an irreversible hook failed half-way: {failed.sentence}",
+                    hint="what served still serves, as far as it can live with that; look at what the hook has done before you go on",
+                )
             raise StepFailed(
-                f"a hook ahead of the rollout failed{undone}: {failed.sentence}",
+                f"a hook ahead of the rollout failed: {failed.sentence}",
                 hint="what served still serves; the hook's Job runs anew with the next release",
             )
         progress("applying")
