@@ -1,6 +1,7 @@
 """One real fault per row on the real cluster: how the release ends, what it says, how fast, and what serves meanwhile and afterwards.
 
-Not here: a node that is drained (the environment has one node) and clock skew (nothing here can set a clock of its own).
+Elsewhere: two deploys at once, a dead and a skewed holder (test_release.py, tests/unit/rollout/test_lease.py), kills at every boundary
+(test_cancellation.py). Not anywhere: a drained node, since the environment has one; its pods are evicted here instead.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pytest
 
 from longshore.rollout.bake import Asking
 from tests.e2e.conftest import Project, Ran, cache
+from tests.e2e.test_recovery import pid_of
 
 Edit = Callable[[Project], None]
 RATE = 20  # requests a second that ask all along
@@ -408,3 +410,49 @@ def test_an_api_server_that_hangs_leaves_the_state_unknown_and_nothing_is_undone
     assert asking.probe.result()["classes"] == {}
     clean.project.restore()
     assert clean.deploy().exit_code == 0
+
+
+def test_an_autoscaler_that_scales_during_the_rollout_is_no_fault(clean: Site) -> None:
+    # What it does is to set the scale; there are no metrics here by which one would.
+    code("time.sleep(6)")(clean.project)
+    clean.project.edit(
+        "k8s/overlays/local/kustomization.yaml", "replicas:\n  - name: app\n    count: 3\n", ""
+    )
+    scale = clean.when_applied(lambda: clean.admin("scale", "deployment/app", "--replicas=5"))
+    ran, asking, _, _ = run(clean, "scaled during the rollout")
+    scale.join()
+    assert ran.exit_code == 0, ran.err
+    assert "5 of 5 replicas ready" in ran.err
+    assert asking.probe.result()["classes"] == {}
+    clean.project.restore()
+    assert clean.deploy().exit_code == 0
+
+
+def test_pods_that_are_evicted_during_the_rollout_are_no_fault(clean: Site) -> None:
+    code("time.sleep(6)")(clean.project)
+
+    def evict() -> None:
+        pods = clean.project.kubectl("-n", "shop", "get", "pods", "-l", "app.kubernetes.io/name=app")["items"]
+        newest = max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])["metadata"]["name"]
+        clean.admin("delete", "pod", newest, "--wait=false")
+
+    act = clean.when_applied(evict)
+    ran, asking, _, _ = run(clean, "pod evicted during the rollout")
+    act.join()
+    assert ran.exit_code == 0, ran.err
+    assert asking.probe.result()["classes"] == {}
+    clean.project.restore()
+    assert clean.deploy().exit_code == 0
+
+
+def test_a_rollback_needs_no_registry(clean: Site) -> None:
+    code("sys.exit(3)")(clean.project)
+    kill = clean.when_applied(lambda: os.kill(pid_of(clean.project, "registry"), signal.SIGKILL))
+    try:
+        ran, asking, _, _ = run(clean, "registry killed, then a crash")
+        kill.join()
+    finally:
+        clean.project.invoke("local.up", "-e", clean.project.name)
+    assert ran.exit_code == 6, ran.err
+    assert asking.probe.result()["classes"] == {}
+    assert clean.project.version()["digest"] == clean.good
