@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 from longshore.command import Command
@@ -14,9 +15,10 @@ from longshore.errors import GateFailed
 from longshore.runner import Runner
 from longshore.settings import Settings
 from longshore.settings_graph import Suite
-from longshore.steps import evidence
+from longshore.steps import evidence, fingerprint
 from longshore.steps.graph import Passing, Progress, Step, Work
 from longshore.steps.inputs import Inputs
+from longshore.steps.memory import Memory
 
 PYTHON = (
     "**/*.py",
@@ -165,17 +167,25 @@ class Gates:
         return evidence.bandit(_read(report))
 
     def secrets(self, _: Progress) -> str:
-        """Look for credentials in what git tracks or would add."""
+        """Look for credentials in what git tracks or would add; a file that was clean before is not read again."""
         root = self.settings.root
         listed = self.runner.run(git.listed()).stdout.split("\0")
         files = [name for name in listed if name and (root / name).is_file() and not name.startswith(HASHES)]
+        hashes = fingerprint.tree(root).hashes(files)
+        marks = {name: f"{name} {hashes[name]}" for name in files}
+        memory, tool = Memory(self.settings.work / "cache"), metadata.version("detect-secrets")
+        known = memory.get("scanned")
+        clean = set(known.get("clean", ())) if known.get("tool") == tool else set()
         with tempfile.TemporaryDirectory(prefix="longshore-") as folder:
             planted = Path(folder) / "planted.txt"
             planted.write_text(
                 "aws_access_key_id = AKIA" + "QYLPMN5HHHFPZAM2\n"
             )  # the scanner has to find this one
-            output = self.runner.run(checks.secrets(self.python, *files, str(planted)), check=False).stdout
-        return evidence.secrets(output, str(planted), len(files))
+            asked = (*(name for name in files if marks[name] not in clean), str(planted))
+            output = self.runner.run(checks.secrets(self.python, *asked), check=False).stdout
+        said = evidence.secrets(output, str(planted), len(files))
+        memory.put("scanned", tool=tool, clean=sorted(marks.values()))
+        return said
 
     def dependencies(self, _: Progress) -> str:
         """Ask the package index and the advisory service; what could not be asked is said, and fails where the settings want it to."""
