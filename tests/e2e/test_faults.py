@@ -428,6 +428,7 @@ def test_an_autoscaler_that_scales_during_the_rollout_is_no_fault(clean: Site) -
     assert clean.deploy().exit_code == 0
 
 
+@pytest.mark.slow
 def test_pods_that_are_evicted_during_the_rollout_are_no_fault(clean: Site) -> None:
     code("time.sleep(6)")(clean.project)
 

@@ -227,8 +227,8 @@ CUT = {
 }
 
 
-# Half a minute to a minute each; tests/e2e/test_cancellation.py has the other two in each run, by way of `invoke deploy`.
-SLOW = ("Longshore killed", "SIGTERM")
+# A minute each; tests/e2e/test_cancellation.py ends Terraform in each run as well, by way of `invoke deploy`.
+SLOW = ("Longshore killed", "SIGTERM", "Terraform killed")
 
 
 @pytest.mark.parametrize(
