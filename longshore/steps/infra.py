@@ -186,9 +186,13 @@ class Infra:
     def apply(self, progress: Progress, destroys: Iterable[str] = ()) -> str:
         """Apply the saved plan and keep the outputs; DESTROYS are addresses of precious things that it may destroy.
 
-        Raises Precondition for a plan that is stale or destroys more than that, StateUnknown half-way.
+        Raises Precondition for the wrong account and for a plan that is stale or destroys more than that, StateUnknown half-way.
         """
         aws.guard_account(self.environment)
+        self.init()  # a job that applies starts with the plan and no providers
+        return self._apply_checked(progress, destroys)
+
+    def _apply_checked(self, progress: Progress, destroys: Iterable[str] = ()) -> str:
         reviewed.check(self)
         with reviewed.opened(self) as plan:
             found = plan_summary.changes(self.shown(plan))
@@ -224,7 +228,7 @@ class Infra:
                 f"the infrastructure of {self.environment.name} differs from terraform/, and its changes need a reader",
                 hint=f"`invoke infra.plan -e {self.environment.name}` shows them, `infra.apply` applies them",
             )
-        return self.apply(progress)
+        return self._apply_checked(progress)
 
     def destroy(self, progress: Progress, *, confirm: str) -> str:
         """Destroy everything that Terraform made here. Raises BadInput unless CONFIRM is the environment's name."""

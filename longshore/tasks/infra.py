@@ -162,7 +162,6 @@ def apply(context: Context, destroys: list[str], environment: str = "local", jso
         infra = World(run.settings, environment, run.runner).infra
 
         def work(progress: Progress) -> str:
-            infra.init()  # a job that applies starts with the plan and no providers
             return infra.apply(progress, destroys)
 
         _with_aws(run, environment, Step(name="apply", title="apply the saved plan", run=work))
