@@ -70,7 +70,7 @@ def test_down_leaves_nothing_and_up_has_the_same_release_serving(project: Projec
     interface = f"ls-{hashlib.sha256(project.state().name.encode()).hexdigest()[:8]}"
     assert not [name for name in left["interfaces"] if name.startswith(interface)]
     for what in ("mounts", "cgroups", "sockets"):
-        assert not [trace for trace in left[what] if f"-{project.name}-" in trace], what
+        assert not [trace for trace in left[what] if project.state().name in trace], what
     assert not [line for line in left["firewall"] if "KUBE" in line]
     began = time.monotonic()
     said = project.deploy().data
