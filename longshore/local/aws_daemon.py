@@ -52,9 +52,8 @@ def command(place: Place) -> Command:
     files = ("--state", str(place.cluster_file.parent), "--cluster", str(place.cluster_file))
     package = Path(longshore.__file__).parents[1]  # found also where the project runs from its own folder
     env = {"PATH": SYSTEM_PATH, "PYTHONPATH": str(package), "NO_PROXY": "*", "no_proxy": "*"}
-    return change(
-        sys.executable, "-m", "longshore.local.aws", *files, *listen, "--registry", place.registry, env=env
-    )
+    registry = ("--registry", place.registry, "--docker-config", str(place.docker_config))
+    return change(sys.executable, "-m", "longshore.local.aws", *files, *listen, *registry, env=env)
 
 
 def cluster(place: Place) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from longshore.local.build.pip_settings import BUNDLE, render
 from longshore.local.files import write
 from longshore.local.packages import SYSTEM_PATH
 from longshore.local.place import Place
+from longshore.local.registry_login import headers
 from longshore.runner import Runner
 from longshore.settings import Settings
 
@@ -139,7 +140,7 @@ def _mmdebstrap(target: Path) -> Command:
 def pushed(settings: Settings, place: Place) -> bool:
     """Tell whether the registry of PLACE has the stand-in and `pause` as this machine would make them now."""
     wanted = [("pause", PAUSE.fingerprint)] + ([(_name(settings)[0], _fingerprint())] if _sources() else [])
-    return all(_has(place.registry, name, tag) for name, tag in wanted)
+    return all(_has(place, name, tag) for name, tag in wanted)
 
 
 def push(settings: Settings, place: Place, runner: Runner, progress: Progress) -> None:
@@ -172,14 +173,17 @@ def _import(settings: Settings, place: Place, content: Path, dockerfile: Path, n
         "--frontend=dockerfile.v0",
         f"--local=context={content}", f"--local=dockerfile={dockerfile}", "--progress=plain",
         # Loopback is fast and a disk is large: packing costs more than it saves.
-        f'--output=type=image,"name={names}",{output}', deadline=300.0,
+        f'--output=type=image,"name={names}",{output}',
+        env={"DOCKER_CONFIG": str(place.docker_config)}, deadline=300.0,
     )  # fmt: skip
 
 
-def _has(registry: str, name: str, tag: str) -> bool:
-    connection = http.client.HTTPConnection(registry, timeout=0.5)
+def _has(place: Place, name: str, tag: str) -> bool:
+    connection = http.client.HTTPConnection(place.registry, timeout=0.5)
     try:
-        connection.request("HEAD", f"/v2/{name}/manifests/{tag}", headers={"Accept": MANIFEST_TYPES})
+        connection.request(
+            "HEAD", f"/v2/{name}/manifests/{tag}", headers={"Accept": MANIFEST_TYPES} | headers(place)
+        )
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

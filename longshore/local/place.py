@@ -32,6 +32,7 @@ class Existing:
     kubeconfig: Path
     registry: str
     node_address: str
+    docker_config: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,7 @@ class Place:
             kubeconfig=Path(local.kubeconfig or "~/.kube/config").expanduser(),
             registry=local.registry,
             node_address=local.node_address,
+            docker_config=Path(settings.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser(),
         )
         return cls(
             id=local.id, project=settings.project.name, environment=environment.name,
@@ -111,6 +113,11 @@ class Place:
     def registry(self) -> str:
         """HOST:PORT that images are pushed to and pulled from, over plain HTTP."""
         return self.existing.registry if self.existing else f"{self.node_ip}:5001"
+
+    @property
+    def docker_config(self) -> Path:
+        """The folder that holds the registry's login; with an existing cluster, the user's own."""
+        return self.existing.docker_config if self.existing else self.state / "docker"
 
     @property
     def endpoint(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 
 from longshore.command import change
-from longshore.local import network
+from longshore.local import network, registry_login
 from longshore.local.daemon import Daemon
 from longshore.local.files import write
 from longshore.local.node import files
@@ -28,6 +28,7 @@ def ready(place: Place) -> bool:
 
 def start(place: Place, runner: Runner) -> None:
     """Start the registry. Raises StepFailed with the end of its log."""
+    registry_login.ensure(place)
     config = place.state / "registry.yml"
     if write(config, files.registry(place)):
         daemon(place).stop()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import configparser
 import dataclasses
 import datetime
 import json
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -266,3 +269,20 @@ def test_a_release_needs_no_more_than_a_deployers_rights(
     ).stdout
     assert json.loads(whoami)["status"]["userInfo"]["groups"][0] == "shop-deployers"
     world.runner.run(query(*world.releaser().cluster.prefix, "--namespace=shop", "get", "leases"))
+
+
+def test_the_registry_serves_those_alone_who_have_its_login(live: Project) -> None:
+    said = client(live, "ecr").get_authorization_token()["authorizationData"][0]
+
+    def asked(login: str) -> int:
+        headers = {"Authorization": f"Basic {login}"} if login else {}
+        request = urllib.request.Request(f"{said['proxyEndpoint']}/v2/shop/app/tags/list", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as problem:
+            return problem.code
+
+    assert asked(said["authorizationToken"]) == 200
+    assert asked("") == 401
+    assert asked(base64.b64encode(b"AWS:guessed").decode()) == 401

@@ -85,6 +85,7 @@ def test_an_existing_cluster_takes_the_built_in_ones_place(project: Project) -> 
     other = Project(
         project.folder, "other", (http, https, aws), Path(project.environ["XDG_STATE_HOME"]).parent
     )
+    other.environ["DOCKER_CONFIG"] = str(project.state() / "docker")  # that registry wants a login
     try:
         said = other.deploy("--skip-checks", deadline=300).data
         assert other.version()["digest"] == said["digest"]

@@ -21,7 +21,7 @@ import pytest
 
 from longshore import settings as settings_module
 from longshore.command import query
-from longshore.local import lifecycle, network, registry
+from longshore.local import lifecycle, network, registry, registry_login
 from longshore.local.build import kubernetes
 from longshore.local.build.pause import PAUSE
 from longshore.local.node import control
@@ -72,9 +72,9 @@ class Live:
         begun = time.monotonic()
         network.start(self.place, self.runner)
         registry.start(self.place, self.runner)
-        if not _has_image(self.place.registry):
+        if not _has_image(self.place):
             PAUSE.start(self.settings, self.runner, silent)
-            _push(self.place.registry, PAUSE.path(self.settings, "pause"))
+            _push(self.place, PAUSE.path(self.settings, "pause"))
         control.start(self.place, self.runner, silent)
         return time.monotonic() - begun
 
@@ -229,13 +229,14 @@ def _until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.1)
 
 
-def _has_image(address: str) -> bool:
-    with closing(http.client.HTTPConnection(address, timeout=5)) as connection:
-        connection.request("GET", "/v2/pause/manifests/1", headers={"Accept": MANIFEST})
+def _has_image(place: Place) -> bool:
+    with closing(http.client.HTTPConnection(place.registry, timeout=5)) as connection:
+        allowed = registry_login.headers(place)
+        connection.request("GET", "/v2/pause/manifests/1", headers={"Accept": MANIFEST} | allowed)
         return connection.getresponse().status == 200
 
 
-def _push(address: str, program: Path) -> None:
+def _push(place: Place, program: Path) -> None:
     """Push an image of PROGRAM alone, as any client would: BuildKit has tests of its own."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -257,21 +258,21 @@ def _push(address: str, program: Path) -> None:
 
     def upload(kind: str, data: bytes) -> dict[str, Any]:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        place = _request(address, "POST", "/v2/pause/blobs/uploads/")
-        target = place[place.index("/v2/") :]
-        _request(address, "PUT", f"{target}{'&' if '?' in target else '?'}digest={digest}", data)
+        location = _request(place, "POST", "/v2/pause/blobs/uploads/")
+        target = location[location.index("/v2/") :]
+        _request(place, "PUT", f"{target}{'&' if '?' in target else '?'}digest={digest}", data)
         return {"mediaType": kinds[kind], "digest": digest, "size": len(data)}
 
     described = {"config": upload("config", config), "layers": [upload("layer", layer)]}
     manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, **described}).encode()
-    _request(address, "PUT", "/v2/pause/manifests/1", manifest, MANIFEST)
+    _request(place, "PUT", "/v2/pause/manifests/1", manifest, MANIFEST)
 
 
 def _request(
-    address: str, method: str, path: str, body: bytes = b"", kind: str = "application/octet-stream"
+    place: Place, method: str, path: str, body: bytes = b"", kind: str = "application/octet-stream"
 ) -> str:
-    with closing(http.client.HTTPConnection(address, timeout=10)) as connection:
-        connection.request(method, path, body, {"Content-Type": kind})
+    with closing(http.client.HTTPConnection(place.registry, timeout=10)) as connection:
+        connection.request(method, path, body, {"Content-Type": kind} | registry_login.headers(place))
         answer = connection.getresponse()
         assert answer.status in (201, 202), answer.read()
         return answer.headers.get("Location") or ""

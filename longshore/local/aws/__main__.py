@@ -27,6 +27,12 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         "--cluster", type=Path, help="JSON file: endpoint, ca, issuer and name of the real API server"
     )
     parser.add_argument("--registry", default="", metavar="HOST:PORT", help="registry that ECR names")
+    parser.add_argument(
+        "--docker-config",
+        type=Path,
+        default=Path("/nonexistent"),
+        help="folder with the login of that registry",
+    )
     return parser.parse_args(argv)
 
 
@@ -69,7 +75,8 @@ def main(argv: list[str]) -> int:
     hosts = {f"{host}:{port}" for host, port in addresses}
     hosts |= {f"localhost:{port}" for host, port in addresses if host == "127.0.0.1"}
     snapshot = arguments.state / "snapshot"
-    application = Application(Options(frozenset(hosts), arguments.cluster, arguments.registry), snapshot)
+    options = Options(frozenset(hosts), arguments.cluster, arguments.registry, arguments.docker_config)
+    application = Application(options, snapshot)
     try:
         state.restore(snapshot)
     except state.Unreadable as problem:

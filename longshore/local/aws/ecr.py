@@ -11,6 +11,7 @@ from moto.core.responses import ActionResult
 from moto.ecr.models import Repository
 from moto.ecr.responses import ECRResponse
 
+from longshore.local import registry_login
 from longshore.local.aws.mending import wrap
 from longshore.local.aws.options import current
 
@@ -27,12 +28,14 @@ def made(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
 
 @wrap(ECRResponse, "get_authorization_token")
 def get_authorization_token(original: Any, self: Any) -> Any:
-    """Give a login for the real registry; it is open on loopback, so the password only has to look like one."""
+    """Give the login of the real registry; one without any takes whatever looks like one."""
     registry = current().registry
     if not registry:
         return original(self)
-    password = hashlib.sha256(str(self.get_access_key()).encode()).hexdigest()
-    token = base64.b64encode(f"AWS:{password}".encode()).decode()
+    token = registry_login.read(current().docker_config, registry)
+    if not token:
+        password = hashlib.sha256(str(self.get_access_key()).encode()).hexdigest()
+        token = base64.b64encode(f"AWS:{password}".encode()).decode()
     login = {
         "authorizationToken": token,
         "expiresAt": time.time() + TWELVE_HOURS,

@@ -16,12 +16,14 @@ class Options:
     """Settings of this process.
 
     `cluster` is a JSON file with `endpoint`, `ca` (base64 PEM), `issuer` and optionally `name`, all of the real API server;
-    it is read at each call, so it may be written later. `registry` is the HOST:PORT that ECR names.
+    it is read at each call, so it may be written later. `registry` is the HOST:PORT that ECR names, and
+    `docker_config` the folder with its login.
     """
 
     hosts: frozenset[str] = frozenset({"127.0.0.1:4566"})
     cluster: Path | None = None
     registry: str = ""
+    docker_config: Path = Path("/nonexistent")
 
     def real_cluster(self) -> dict[str, Any]:
         """Return what is known of the API server behind DescribeCluster; empty before it exists."""

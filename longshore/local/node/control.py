@@ -136,7 +136,8 @@ def _configure(place: Place) -> bool:
         )
     place.logs.mkdir(parents=True, exist_ok=True)
     changed = [
-        write(place.state / "node" / name, text) for name, text in files.all_files(place, plugins).items()
+        write(place.state / "node" / name, text, mode=0o600)  # one holds the registry's login
+        for name, text in files.all_files(place, plugins).items()
     ]
     changed.append(write(_spec_file(place), json.dumps(spec(place), indent=2) + "\n"))
     return any(changed)

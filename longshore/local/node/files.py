@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from longshore.local import registry_login
 from longshore.local.place import Place
 
 RUN = "/run/longshore-node"  # inside the node, where /run is its own and empty at each start
@@ -46,6 +47,8 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
       runtime_type = "io.containerd.runc.v2"
   [plugins."io.containerd.grpc.v1.cri".registry.mirrors."{place.registry}"]
     endpoint = ["http://{place.registry}"]
+  [plugins."io.containerd.grpc.v1.cri".registry.configs."{place.registry}".auth]
+    auth = "{registry_login.token(place)}"
 """
 
 
@@ -74,6 +77,7 @@ def registry(place: Place) -> str:
 log: {{level: warn, accesslog: {{disabled: true}}}}
 storage: {{filesystem: {{rootdirectory: {place.state}/registry}}, delete: {{enabled: true}}}}
 http: {{addr: "{place.registry}"}}
+auth: {{htpasswd: {{realm: {place.cluster_name}, path: {registry_login.hashed(place)}}}}}
 """
 
 

@@ -32,7 +32,11 @@ def test_an_existing_cluster_is_read_from_its_kubeconfig(place: Place, tmp_path:
     (tmp_path / "config").write_text(KUBECONFIG)
     (tmp_path / "ca.crt").write_text("CA")
     existing = Existing(
-        context="kind", kubeconfig=tmp_path / "config", registry="r:1", node_address="127.0.0.1"
+        context="kind",
+        kubeconfig=tmp_path / "config",
+        registry="r:1",
+        node_address="127.0.0.1",
+        docker_config=tmp_path,
     )
     said = aws_daemon.cluster(replace(place, existing=existing))
     assert (said["endpoint"], said["ca"]) == ("https://127.0.0.1:6443", "Q0E=")
@@ -44,6 +48,8 @@ def test_an_existing_cluster_is_read_from_its_kubeconfig(place: Place, tmp_path:
 )
 def test_a_context_that_is_not_there_is_named(tmp_path: Path, text: str, wrong: str) -> None:
     (tmp_path / "config").write_text(text)
-    existing = Existing(context="k3d", kubeconfig=tmp_path / "config", registry="", node_address="")
+    existing = Existing(
+        context="k3d", kubeconfig=tmp_path / "config", registry="", node_address="", docker_config=tmp_path
+    )
     with pytest.raises(Precondition, match=wrong):
         aws_daemon.existing_cluster(existing)

@@ -56,8 +56,9 @@ def test_addresses_follow_from_the_link(place: Place) -> None:
 
 def test_an_existing_cluster_brings_its_own_addresses(place: Place, tmp_path: Path) -> None:
     existing = Existing(
-        context="kind", kubeconfig=tmp_path / "config", registry="localhost:5000", node_address="127.0.0.1"
-    )
+        context="kind", kubeconfig=tmp_path / "config", registry="localhost:5000", node_address="127.0.0.1",
+        docker_config=tmp_path,
+    )  # fmt: skip
     there = replace(place, existing=existing)
     assert (there.registry, there.node_ip, there.host_ip) == ("localhost:5000", "127.0.0.1", "127.0.0.1")
     assert there.kubeconfig == tmp_path / "config"
