@@ -67,6 +67,29 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer of an image: compressed bytes, and the instruction that made it, where the image says so."""
+
+    bytes: int
+    made_by: str = ""
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """The image that was built, the lowest layer first."""
+
+    digest: str
+    layers: tuple[Layer, ...]
+
+
+class Pod(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod of the release that serves: since when (UTC, ISO 8601), and how often a container of it was started again."""
+
+    name: str
+    node: str
+    since: str
+    restarts: int
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """What the probe saw during the rollout: requests, and milliseconds."""
 
@@ -91,6 +114,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     suites: tuple[Suite, ...] = ()
     plan: tuple[Change, ...] = ()
+    image: Image | None = None
+    pods: tuple[Pod, ...] = ()
     probe: Probe | None = None
 
 

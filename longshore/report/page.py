@@ -34,6 +34,7 @@ def render(document: Document) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )  # fmt: skip
     environment.filters["seconds"] = seconds
+    environment.filters["megabytes"] = lambda count: f"{count / 1e6:.1f} MB"
     begun = sorted((step for step in document.steps if step.outcome in BEGUN), key=lambda step: step.began)
     whole = max([document.seconds, *(step.ended for step in begun)]) or 1.0
     return environment.get_template("page.html").render(

@@ -11,7 +11,7 @@ from xml.etree import ElementTree  # nosec B405 - our own tools wrote these file
 
 import msgspec
 
-from longshore.report.document import Change, Finding, Probe, Suite
+from longshore.report.document import Change, Finding, Image, Pod, Probe, Suite
 
 BROKEN = (OSError, ValueError, KeyError, TypeError, ElementTree.ParseError)
 RUFF = {"blocker": "high", "critical": "high", "major": "medium"}  # GitLab's words; the rest is low
@@ -48,6 +48,21 @@ def plan(folder: Path) -> list[Change]:
     """Read plan.json, which `infra.plan` wrote."""
     with contextlib.suppress(*BROKEN, msgspec.ValidationError):
         return msgspec.json.decode((folder / "plan.json").read_bytes(), type=list[Change])
+    return []
+
+
+def image(folder: Path, digest: str) -> Image | None:
+    """Read image.json, which the build of the image DIGEST wrote."""
+    with contextlib.suppress(*BROKEN, msgspec.ValidationError):
+        found = msgspec.json.decode((folder / "image.json").read_bytes(), type=Image)
+        return found if found.digest == digest else None
+    return None
+
+
+def pods(folder: Path) -> list[Pod]:
+    """Read pods.json, which a release wrote."""
+    with contextlib.suppress(*BROKEN, msgspec.ValidationError):
+        return msgspec.json.decode((folder / "pods.json").read_bytes(), type=list[Pod])
     return []
 
 

@@ -225,7 +225,9 @@ def reduced(kind: str, thing: Object) -> Object:
             for key in ("name", "uid", "generation", "labels", "ownerReferences", "deletionTimestamp")
             if key in metadata
         },
-        "spec": {key: spec[key] for key in ("replicas", "completions", "updateStrategy") if key in spec},
+        "spec": {
+            key: spec[key] for key in ("replicas", "completions", "updateStrategy", "nodeName") if key in spec
+        },
         "status": thing.get("status", {}),
     }
     if generation := metadata.get("annotations", {}).get("deprecated.daemonset.template.generation"):

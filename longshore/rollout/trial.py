@@ -76,7 +76,10 @@ def _settle(place: Releaser, release: Release, progress: Progress, *, new: bool)
             verdict = replace(
                 verdict, sentence=f"{verdict.sentence}, {len(met)} of them met at the public address"
             )
-        return _tried(place, release, progress, watcher, verdict) if new else verdict
+        if new:
+            verdict = _tried(place, release, progress, watcher, verdict)
+        write_atomically(place.work / "report" / "pods.json", json.dumps(watcher.told(), indent=1))
+        return verdict
 
 
 def _tried(

@@ -132,6 +132,20 @@ class Watcher:
                 return f"pod {name}: {why}"
         return ""
 
+    def told(self) -> list[dict[str, object]]:
+        """Return for the report which pods of the release serve: name, node, since when, how often a container was started again."""
+        serving = set(self.serving())
+        return [
+            {
+                "name": pod["metadata"]["name"],
+                "node": pod["spec"].get("nodeName", ""),
+                "since": pod["status"].get("startTime", ""),
+                "restarts": pods.crashes(pod),
+            }
+            for pod in self._pods()
+            if pod["metadata"]["name"] in serving
+        ]
+
     def leaving(self) -> bool:
         """Return whether pods are on their way out."""
         return any(pod["metadata"].get("deletionTimestamp") for pod in self._pods())

@@ -14,9 +14,9 @@ from longshore.command import Command, Secret
 from longshore.errors import CommandFailed, StepFailed
 from longshore.runner import Runner
 from longshore.settings import Environment, Settings
-from longshore.steps import aws, fingerprint
+from longshore.steps import aws, fingerprint, layers
 from longshore.steps.graph import Progress
-from longshore.steps.memory import Memory
+from longshore.steps.memory import Memory, write_atomically
 
 
 class Builder(Protocol):
@@ -64,7 +64,7 @@ class Image:
         name = f"{repository}:{mark[:16]}"
         with tempfile.TemporaryDirectory(prefix="longshore-") as folder:
             metadata = Path(folder) / "metadata.json"
-            self._log_in(Path(folder), repository)
+            token = self._log_in(Path(folder), repository)
             command = self.builder(name=name, metadata=metadata, env={"DOCKER_CONFIG": folder})
             try:
                 result = self.runner.run(
@@ -82,10 +82,12 @@ class Image:
         if not digest.startswith("sha256:"):
             raise StepFailed("the builder names no digest", detail=result.tail)
         self.memory.put("image", fingerprint=mark, digest=digest, repository=repository)
+        report = {"digest": digest, "layers": layers.of(repository, digest, token)}
+        write_atomically(self.settings.work / "report" / "image.json", json.dumps(report, indent=1))
         return f"{repository}@{digest[:19]}…"
 
-    def _log_in(self, folder: Path, repository: str) -> None:
-        """Write the registry's login where the builder looks for it: a private file that lives as long as the build."""
+    def _log_in(self, folder: Path, repository: str) -> str:
+        """Write the registry's login where the builder looks for it, a private file that lives as long as the build; return it."""
         with aws.errors("the registry's login"):
             data = aws.client(self.environment, "ecr").get_authorization_token()["authorizationData"][0]
         token = data["authorizationToken"]
@@ -100,6 +102,7 @@ class Image:
         config = folder / "config.json"
         config.touch(mode=0o600)
         config.write_text(json.dumps({"auths": auths}))
+        return str(token)
 
 
 def _readable(line: str) -> str:

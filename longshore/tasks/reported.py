@@ -49,6 +49,8 @@ def write(
         findings=tuple(sources.findings(folder)) if groups & {"lint", "scan"} else (),
         suites=tuple(sources.suites(folder)) if "test" in groups else (),
         plan=tuple(sources.plan(folder)) if "plan" in groups else (),
+        image=sources.image(folder, str(data.get("digest", ""))),
+        pods=tuple(sources.pods(folder)) if _written_since(folder / "pods.json", began) else (),
         probe=sources.probe(folder) if _written_since(folder / "probe.json", began) else None,
     )  # fmt: skip
     write_atomically(

@@ -14,13 +14,16 @@ def registry_digests(project: Project) -> set[str]:
     """Return the digests that the registry itself knows for the application's image."""
     repository = project.invoke("infra.output", "-e", project.name, "--json").data["repository_url"]
     host, _, name = repository.partition("/")
-    with urllib.request.urlopen(f"http://{host}/v2/{name}/tags/list", timeout=5) as answer:
+    login = json.loads((project.state() / "docker" / "config.json").read_text())["auths"][host]["auth"]
+    allowed = {"Authorization": f"Basic {login}"}
+    tags_list = urllib.request.Request(f"http://{host}/v2/{name}/tags/list", headers=allowed)
+    with urllib.request.urlopen(tags_list, timeout=5) as answer:
         tags = json.load(answer)["tags"]
     found = set()
     for tag in tags:
         accept = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"
         request = urllib.request.Request(
-            f"http://{host}/v2/{name}/manifests/{tag}", headers={"Accept": accept}, method="HEAD"
+            f"http://{host}/v2/{name}/manifests/{tag}", headers={"Accept": accept} | allowed, method="HEAD"
         )
         with urllib.request.urlopen(request, timeout=5) as answer:
             found.add(answer.headers["Docker-Content-Digest"])
@@ -105,6 +108,11 @@ def test_a_one_line_edit_is_live_after_one_command_and_no_old_pod_is_left(projec
     assert project.version()["revision"] == said["revision"]
     assert not old & {pod["metadata"]["name"] for pod in app_pods(project)}
     assert took < 60, "an edit takes seconds, not minutes"
+    report = json.loads((project.folder / ".longshore" / "report" / "report.json").read_text())
+    assert report["image"]["digest"] == said["digest"]
+    assert len(report["image"]["layers"]) > 2
+    assert any(layer["made_by"].startswith("COPY") for layer in report["image"]["layers"])
+    assert {pod["name"] for pod in report["pods"]} == {pod["metadata"]["name"] for pod in app_pods(project)}
 
 
 def test_url_prints_the_address_alone(project: Project) -> None:

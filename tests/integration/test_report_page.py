@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from longshore.report import page
-from longshore.report.document import Change, Document, Failed, Finding, Probe, Step, Suite
+from longshore.report.document import Change, Document, Failed, Finding, Image, Layer, Pod, Probe, Step, Suite
 
 # Asks the laid-out page, and leaves the answers where --dump-dom finds them.
 QUESTIONS = """<script>addEventListener("load", () => {
@@ -58,6 +58,8 @@ def report(tmp_path: Path) -> Path:
         findings=(Finding(tool="bandit", severity="high", file="application/a/very/long/path/to/a/module.py", line=3, text="B602: shell"),),
         suites=(Suite(name="service", tests=700, failed=0, skipped=1, seconds=41, covered=0.97),),
         plan=(Change(address='aws_route53_record.app["shop.example"]', action="replace", why="name", details=('name: "a" → "b"',)),),
+        image=Image(digest="sha256:" + "ab" * 32, layers=(Layer(bytes=31_000_000, made_by="RUN " + "pip " * 40),)),
+        pods=(Pod(name="app-7dd75d7578-5n8rw", node="node-1", since="2026-11-25T10:01:10Z", restarts=1),),
         probe=Probe(sent=4000, failed=3, p50=2.1, p99=31.0),
     )  # fmt: skip
     (tmp_path / "index.html").write_text(page.render(run))

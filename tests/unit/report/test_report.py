@@ -11,7 +11,7 @@ import pytest
 
 from longshore.errors import StepFailed
 from longshore.report import document, page, sources
-from longshore.report.document import Change, Document, Failed, Finding, Probe, Suite
+from longshore.report.document import Change, Document, Failed, Finding, Pod, Probe, Suite
 from longshore.report.document import Step as Told
 from longshore.steps.graph import Graph, Step
 from longshore.steps.scheduler import Fate, Report
@@ -129,6 +129,25 @@ def test_the_page_shows_a_plan_and_what_the_probe_saw() -> None:
     )  # fmt: skip
     assert "because of cidr_block" in html
     assert "400 requests during the rollout" in html
+
+
+def test_the_image_and_its_pods_are_shown(tmp_path: Path) -> None:
+    layers = [{"bytes": 28_000_000, "made_by": "COPY . /"}, {"bytes": 500_000, "made_by": ""}]
+    (tmp_path / "image.json").write_text(json.dumps({"digest": "sha256:1", "layers": layers}))
+    pods = [{"name": "app-1", "node": "node-1", "since": "2026-11-25T10:00:00Z", "restarts": 2}]
+    (tmp_path / "pods.json").write_text(json.dumps(pods))
+    found = written(tmp_path)
+    assert found.image
+    assert [layer.bytes for layer in found.image.layers] == [28_000_000, 500_000]
+    assert found.pods == (Pod(name="app-1", node="node-1", since="2026-11-25T10:00:00Z", restarts=2),)
+    html = (tmp_path / "index.html").read_text()
+    assert "28.5 MB in 2 layers" in html
+    assert "app-1" in html
+
+
+def test_the_layers_of_another_image_are_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "image.json").write_text('{"digest": "sha256:2", "layers": []}')
+    assert written(tmp_path).image is None
 
 
 def test_the_documented_schema_is_the_one_that_is_written() -> None:
