@@ -47,8 +47,9 @@ class Site:
         building = shlex.join(world.image.builder(name=name, metadata=self.metadata, env={}).argv)
         known = f"digest=$({sys.executable} -c \"import json; print(json.load(open('{self.metadata}'))['containerimage.digest'])\")"
         change = f'sed "s/{served}/$digest/g" {self.manifest}' if build else f"cat {self.manifest}"
+        login = world.place.docker_config if world.place else ""
         self.script.write_text(
-            "set -euo pipefail\n" + (f"{building} >/dev/null 2>&1\n{known}\n" if build else "")
+            f"set -euo pipefail\nexport DOCKER_CONFIG={login}\n" + (f"{building} >/dev/null 2>&1\n{known}\n" if build else "")
             + f"{change} | {kubectl} apply --server-side --force-conflicts --field-manager=longshore -f - >/dev/null\n"
             f"{kubectl} -n {world.environment.namespace} rollout status deployment/app --timeout=300s >/dev/null\n"
         )  # fmt: skip

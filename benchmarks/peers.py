@@ -1,0 +1,27 @@
+"""The tools that the benchmarks compare with, compiled once from the modules that their makers publish, in Longshore's cache."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from longshore.local.build import toolchain
+from longshore.runner import Runner
+from longshore.settings import Settings
+
+TASK = "github.com/go-task/task/v3/cmd/task@v3.54.0"
+HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
+
+
+def program(settings: Settings, module: str) -> str:
+    """Return the path of the program that MODULE makes; compile it where this machine has not yet."""
+    package, _, version = module.partition("@")
+    folder = settings.cache / "peers" / version
+    path = folder / Path(package).name
+    if not path.exists():
+        print(f"compiling {module} …", flush=True)
+        go = toolchain.start(settings, Runner(settings.environ), lambda *said: None)
+        environ = os.environ | {"GOBIN": str(folder), "GOFLAGS": "-trimpath"}
+        subprocess.run([str(go), "install", module], env=environ, check=True, capture_output=True)
+    return str(path)
