@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -62,7 +63,10 @@ def test_no_request_is_lost_in_rollouts_and_a_rollback(slow: Project, rollouts: 
         roll_out(slow, rollouts)
         slow.invoke("rollback", "-e", slow.name)
 
+    rest = under_load(slow, rate, lambda: time.sleep(10)).probe.result()["p99"]
     asking = under_load(slow, rate, work)
+    meanwhile = asking.probe.result()["p99"]
+    print(f"p99 during {rollouts} rollouts {meanwhile} ms, at rest {rest} ms: {meanwhile / rest:.2f} times")
     assert asking.probe.sent > rollouts * rate
     assert asking.probe.result()["classes"] == {}, asking.probe.examples
 
