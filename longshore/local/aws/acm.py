@@ -25,7 +25,7 @@ def _plain(name: str, value: object) -> tuple[str, str]:
     return name.rstrip(".").lower(), str(value).rstrip(".").lower()
 
 
-@wrap(CertBundle, "check")
+@wrap(CertBundle, "check", "describe_certificate")
 def check(original: Any, self: Any) -> None:
     """Issue the certificate when every domain is validated."""
     if self.type != "AMAZON_ISSUED" or self.status != "PENDING_VALIDATION":
@@ -42,7 +42,7 @@ def check(original: Any, self: Any) -> None:
         self.status = "ISSUED"
 
 
-@wrap(CertBundle, "describe")
+@wrap(CertBundle, "describe", "describe_certificate")
 def describe(original: Any, self: Any) -> Any:
     """Name a validation record per domain; moto names the same one for all."""
     described = original(self)

@@ -12,7 +12,14 @@ from moto.ec2.models.security_groups import SecurityGroupRule
 from longshore.local.aws.mending import wrap
 
 
-@wrap(LaunchTemplate, "create_version")
+@wrap(
+    LaunchTemplate,
+    "create_version",
+    "create_launch_template",
+    "create_launch_template_version",
+    "describe_launch_templates",
+    "describe_launch_template_versions",
+)
 def create_version(original: Any, self: Any, data: dict[str, Any], description: str) -> Any:
     """Leave the template's own tags out of the version's data, where moto copies them."""
     tags = [tag for tag in data.pop("TagSpecifications", []) if tag.get("ResourceType") != "launch-template"]
@@ -28,7 +35,9 @@ setattr(  # noqa: B010
 )
 
 
-@wrap(EC2Backend, "modify_security_group_rules")
+@wrap(
+    EC2Backend, "modify_security_group_rules", "modify_security_group_rules", "describe_security_group_rules"
+)
 def modify_security_group_rules(
     original: Any, self: Any, group_id: str, rules: dict[str, dict[str, Any]]
 ) -> None:
@@ -48,7 +57,7 @@ def modify_security_group_rules(
             (rule.source_group or rule.ip_range)["Description"] = wanted["Description"]
 
 
-@wrap(Instance, "terminate")
+@wrap(Instance, "terminate", "terminate_instances")
 def terminate(original: Any, self: Any) -> Any:
     """Delete the instance's network interfaces with it, as EC2 does with those that it made."""
     state = original(self)

@@ -18,7 +18,7 @@ from longshore.local.aws.options import current
 TWELVE_HOURS = 12 * 3600
 
 
-@wrap(Repository, "__init__")
+@wrap(Repository, "__init__", "create_repository", "describe_repositories")
 def made(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
     """Name the real registry in the repository's address."""
     original(self, *args, **kwargs)

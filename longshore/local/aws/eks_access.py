@@ -87,7 +87,7 @@ def associated(kept: Extra, principal: str) -> list[Fields]:
 
 
 @route("POST", "/clusters/{c}/access-entries")
-def create_entry(r: Request, c: str) -> Fields:
+def create_access_entry(r: Request, c: str) -> Fields:
     cluster = cluster_of(r.region, c)
     if cluster.access_config["authenticationMode"] == "CONFIG_MAP":
         message = "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP]."
@@ -96,7 +96,7 @@ def create_entry(r: Request, c: str) -> Fields:
 
 
 @route("GET", "/clusters/{c}/access-entries")
-def list_entries(r: Request, c: str) -> Fields:
+def list_access_entries(r: Request, c: str) -> Fields:
     kept, policy = extra(cluster_of(r.region, c)), r.parameter("associatedPolicyArn")
     found = [
         principal
@@ -112,12 +112,12 @@ def _entry(r: Request, c: str, p: str) -> tuple[Extra, Fields]:
 
 
 @route("GET", "/clusters/{c}/access-entries/{p}")
-def describe_entry(r: Request, c: str, p: str) -> Fields:
+def describe_access_entry(r: Request, c: str, p: str) -> Fields:
     return {"accessEntry": _entry(r, c, p)[1]}
 
 
 @route("POST", "/clusters/{c}/access-entries/{p}")
-def update_entry(r: Request, c: str, p: str) -> Fields:
+def update_access_entry(r: Request, c: str, p: str) -> Fields:
     _, entry = _entry(r, c, p)
     entry.update(
         {key: r.body[key] for key in ("kubernetesGroups", "username") if r.body.get(key) is not None}
@@ -127,7 +127,7 @@ def update_entry(r: Request, c: str, p: str) -> Fields:
 
 
 @route("DELETE", "/clusters/{c}/access-entries/{p}")
-def delete_entry(r: Request, c: str, p: str) -> Fields:
+def delete_access_entry(r: Request, c: str, p: str) -> Fields:
     kept, _ = _entry(r, c, p)
     del kept.entries[p]
     kept.policies.pop(p, None)
@@ -135,25 +135,25 @@ def delete_entry(r: Request, c: str, p: str) -> Fields:
 
 
 @route("GET", "/access-policies")
-def list_policies(r: Request) -> Fields:
+def list_access_policies(r: Request) -> Fields:
     return {"accessPolicies": [{"name": name, "arn": PREFIX + name} for name in POLICIES]}
 
 
 @route("POST", "/clusters/{c}/access-entries/{p}/access-policies")
-def associate_policy(r: Request, c: str, p: str) -> Fields:
+def associate_access_policy(r: Request, c: str, p: str) -> Fields:
     kept, _ = _entry(r, c, p)
     found = associate(kept, p, r.body["policyArn"], r.body["accessScope"])
     return {"clusterName": c, "principalArn": p, "associatedAccessPolicy": found}
 
 
 @route("GET", "/clusters/{c}/access-entries/{p}/access-policies")
-def list_associated(r: Request, c: str, p: str) -> Fields:
+def list_associated_access_policies(r: Request, c: str, p: str) -> Fields:
     kept, _ = _entry(r, c, p)
     return {"clusterName": c, "principalArn": p, "associatedAccessPolicies": associated(kept, p)}
 
 
 @route("DELETE", "/clusters/{c}/access-entries/{p}/access-policies/{a}")
-def disassociate_policy(r: Request, c: str, p: str, a: str) -> Fields:
+def disassociate_access_policy(r: Request, c: str, p: str, a: str) -> Fields:
     kept, _ = _entry(r, c, p)
     find(kept.policies.get(p, {}), a, "The specified access policy is not associated")
     del kept.policies[p][a]
@@ -161,7 +161,7 @@ def disassociate_policy(r: Request, c: str, p: str, a: str) -> Fields:
 
 
 @route("POST", "/clusters/{c}/pod-identity-associations")
-def create_association(r: Request, c: str) -> Fields:
+def create_pod_identity_association(r: Request, c: str) -> Fields:
     known = extra(cluster_of(r.region, c)).associations
     account = (r.body["namespace"], r.body["serviceAccount"])
     if any((found["namespace"], found["serviceAccount"]) == account for found in known.values()):
@@ -184,19 +184,19 @@ def create_association(r: Request, c: str) -> Fields:
 
 
 @route("GET", "/clusters/{c}/pod-identity-associations")
-def list_associations(r: Request, c: str) -> Fields:
+def list_pod_identity_associations(r: Request, c: str) -> Fields:
     shown = ("clusterName", "namespace", "serviceAccount", "associationArn", "associationId")
     known = extra(cluster_of(r.region, c)).associations.values()
     return {"associations": [{key: found[key] for key in shown} for found in known]}
 
 
 @route("GET", "/clusters/{c}/pod-identity-associations/{i}")
-def describe_association(r: Request, c: str, i: str) -> Fields:
+def describe_pod_identity_association(r: Request, c: str, i: str) -> Fields:
     return {"association": find(extra(cluster_of(r.region, c)).associations, i, "Association not found")}
 
 
 @route("POST", "/clusters/{c}/pod-identity-associations/{i}")
-def update_association(r: Request, c: str, i: str) -> Fields:
+def update_pod_identity_association(r: Request, c: str, i: str) -> Fields:
     found: Fields = find(extra(cluster_of(r.region, c)).associations, i, "Association not found")
     found["roleArn"] = r.body.get("roleArn") or found["roleArn"]
     found["modifiedAt"] = time.time()
@@ -204,7 +204,7 @@ def update_association(r: Request, c: str, i: str) -> Fields:
 
 
 @route("DELETE", "/clusters/{c}/pod-identity-associations/{i}")
-def delete_association(r: Request, c: str, i: str) -> Fields:
+def delete_pod_identity_association(r: Request, c: str, i: str) -> Fields:
     known = extra(cluster_of(r.region, c)).associations
     find(known, i, "Association not found")
     return {"association": known.pop(i)}

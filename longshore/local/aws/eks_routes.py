@@ -28,14 +28,14 @@ def describe_update(r: Request, c: str, u: str) -> Fields:
 
 
 @route("POST", "/clusters/{c}/updates")
-def update_version(r: Request, c: str) -> Fields:
+def update_cluster_version(r: Request, c: str) -> Fields:
     cluster = cluster_of(r.region, c)
     cluster.version = r.body["version"]
     return {"update": update_of(cluster, "VersionUpdate", {"Version": cluster.version})}
 
 
 @route("POST", "/clusters/{c}/encryption-config/associate")
-def associate_encryption(r: Request, c: str) -> Fields:
+def associate_encryption_config(r: Request, c: str) -> Fields:
     cluster = cluster_of(r.region, c)
     cluster.encryption_config = r.body["encryptionConfig"]
     return {"update": update_of(cluster, "AssociateEncryptionConfig", {})}
@@ -55,7 +55,7 @@ def update_nodegroup_version(r: Request, c: str, n: str) -> Fields:
 
 
 @route("GET", "/addons/supported-versions")
-def addon_versions(r: Request) -> Fields:
+def describe_addon_versions(r: Request) -> Fields:
     wanted, version = r.parameter("addonName"), r.parameter("kubernetesVersion") or "1.35"
     compatible = [{"clusterVersion": version, "platformVersions": ["*"], "defaultVersion": True}]
     return {
@@ -149,18 +149,18 @@ def _tags(region: str, resource: str) -> dict[str, str]:
 
 
 @route("GET", "/tags/{a}")
-def list_tags(r: Request, a: str) -> Fields:
+def list_tags_for_resource(r: Request, a: str) -> Fields:
     return {"tags": _tags(r.region, a)}
 
 
 @route("POST", "/tags/{a}")
-def tag(r: Request, a: str) -> Fields:
+def tag_resource(r: Request, a: str) -> Fields:
     _tags(r.region, a).update(r.body["tags"])
     return {}
 
 
 @route("DELETE", "/tags/{a}")
-def untag(r: Request, a: str) -> Fields:
+def untag_resource(r: Request, a: str) -> Fields:
     tags = _tags(r.region, a)
     for key, value in r.query:
         if key == "tagKeys":

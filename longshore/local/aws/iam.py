@@ -19,13 +19,13 @@ from longshore.local.aws.options import ACCOUNT, PARTITION
 OPERATOR = "operator"
 
 
-@wrap(iam_models, "load_iam_aws_managed_policies")
+@wrap(iam_models, "load_iam_aws_managed_policies", "get_policy")
 def load_managed_policies(_original: Any) -> bool:
     """AWS's managed policies exist in every account."""
     return True
 
 
-@wrap(iam_models.IAMBackend, "_init_aws_policies")
+@wrap(iam_models.IAMBackend, "_init_aws_policies", "list_policies")
 def aws_policies(original: Any, self: Any) -> Any:
     """Leave them out of the partitions that nobody asks for (China, GovCloud, …), 4 MB each."""
     return original(self) if self.region_name == PARTITION else []

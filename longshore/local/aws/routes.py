@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from longshore.local.aws.mending import note
+
 
 @dataclass(frozen=True)
 class Request:
@@ -31,11 +33,15 @@ _ROUTES: list[tuple[str, re.Pattern[str], Handler]] = []
 
 
 def route(method: str, pattern: str) -> Callable[[Handler], Handler]:
-    """Serve METHOD on PATTERN, whose {names} are single path segments and arguments of the function."""
+    """Serve METHOD on PATTERN, whose {names} are single path segments and arguments of the function.
+
+    The function is named after its operation, as boto3 names it.
+    """
     expression = re.compile("^" + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern) + "$")
 
     def place(handler: Handler) -> Handler:
         _ROUTES.append((method, expression, handler))
+        note("eks", f"{method} {pattern}", (handler.__name__,))
         return handler
 
     return place

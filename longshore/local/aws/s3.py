@@ -14,7 +14,9 @@ from moto.s3.models import FakeBucket
 from longshore.local.aws.mending import wrap
 
 
-@wrap(FakeBucket, "get_permission")
+@wrap(
+    FakeBucket, "get_permission", "get_object", "put_object", "head_object", "delete_object", "delete_objects"
+)
 def get_permission(original: Any, self: Any, action: str, resource: str) -> Any:
     """Leave out what holds for requests without TLS alone."""
     if self.policy is None:
