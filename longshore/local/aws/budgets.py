@@ -52,7 +52,7 @@ def describe_subscribers(self: Any) -> str:
     for found in _budget(self._get_param("BudgetName")).notifications:
         if all(found.details.get(key) == wanted.get(key) for key in THE_SAME):
             return json.dumps({"Subscribers": found.subscribers})
-    return json.dumps({"Subscribers": []})
+    raise Refused(400, "NotFoundException", "Unable to get subscribers: the notification doesn't exist.")
 
 
 @add(BudgetsResponse, "list_tags_for_resource")

@@ -9,7 +9,7 @@ from moto.ec2.models.instances import Instance
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.security_groups import SecurityGroupRule
 
-from longshore.local.aws.mending import wrap
+from longshore.local.aws.mending import Refused, wrap
 
 
 @wrap(
@@ -68,7 +68,9 @@ def terminate(original: Any, self: Any) -> Any:
 
 @wrap(EC2Backend, "delete_nat_gateway")
 def delete_nat_gateway(original: Any, self: Any, nat_gateway_id: str) -> Any:
-    """Delete the gateway's network interface with it."""
+    """Delete the gateway's network interface with it. Moto crashes on one that it has not."""
+    if nat_gateway_id not in self.nat_gateways:
+        raise Refused(400, "NatGatewayNotFound", f"The Nat Gateway {nat_gateway_id} was not found")
     gateway = original(self, nat_gateway_id)
     self.enis.pop(gateway._eni.id, None)  # noqa: SLF001 (moto shows it nowhere else)
     return gateway

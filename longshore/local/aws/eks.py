@@ -73,13 +73,42 @@ def arn(region: str, kind: str, *rest: str) -> str:
     return f"arn:{PARTITION}:eks:{region}:{ACCOUNT}:{kind}/" + "/".join(rest)
 
 
-def update_of(cluster: Any, kind: str, parameters: Fields) -> Fields:
-    """Record a finished update of CLUSTER and return it as DescribeUpdate shows it."""
+# An update names these fields of a request; of others it names the members.
+WHOLE = ("upgradePolicy", "kubernetesNetworkConfig", "node_repair_config", "version")
+RENAMED = {
+    "subnetIds": "Subnets",
+    "securityGroupIds": "SecurityGroups",
+    "addOrUpdateLabels": "LabelsToAdd",
+    "removeLabels": "LabelsToRemove",
+    "addOrUpdateTaints": "TaintsToAdd",
+    "removeTaints": "TaintsToRemove",
+}
+
+
+def _parameters(asked: Fields) -> Fields:
+    found: Fields = {}
+    for name, value in asked.items():
+        if name in WHOLE:
+            found[_title(name)] = value
+        else:
+            found |= {RENAMED.get(key, _title(key)): inner for key, inner in value.items()}
+    return found
+
+
+def _title(name: str) -> str:
+    return "".join(word[0].upper() + word[1:] for word in name.split("_"))
+
+
+def update_of(cluster: Any, kind: str, asked: Fields) -> Fields:
+    """Record a finished update of CLUSTER to what was ASKED, and return it as DescribeUpdate shows it."""
     update = {
         "id": str(uuid.uuid4()),
         "status": "Successful",
         "type": kind,
-        "params": [{"type": key, "value": json.dumps(value)} for key, value in parameters.items()],
+        "params": [
+            {"type": key, "value": value if isinstance(value, str) else json.dumps(value)}
+            for key, value in _parameters(asked).items()
+        ],
         "createdAt": time.time(),
         "errors": [],
     }
@@ -198,5 +227,5 @@ def update_cluster_config(_original: Any, self: Any) -> Any:
                 for wanted in (True, False)
             ]
         }
-        changed["ClusterLogging"], kind = logging, "LoggingUpdate"
+        changed["logging"], kind = logging, "LoggingUpdate"
     return ActionResult({"update": update_of(cluster, kind, changed)})

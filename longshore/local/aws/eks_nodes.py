@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from moto.autoscaling.models import autoscaling_backends
@@ -10,7 +9,7 @@ from moto.ec2.models import ec2_backends
 from moto.eks.models import EKSBackend
 from moto.eks.responses import EKSResponse
 
-from longshore.local.aws.eks import extra
+from longshore.local.aws.eks import extra, update_of
 from longshore.local.aws.eks_access import put_entry
 from longshore.local.aws.mending import wrap
 from longshore.local.aws.options import ACCOUNT
@@ -88,10 +87,8 @@ def _make_scaling_group(region: str, cluster: Any, group: Any, template: dict[st
 @wrap(EKSBackend, "update_nodegroup_config")
 def update_nodegroup_config(original: Any, self: Any, **asked: Any) -> Any:
     """Record the update, and resize the Auto Scaling group with the node group."""
-    update = original(self, **asked)
+    original(self, **asked)
     cluster = self.clusters[asked["cluster_name"]]
-    update["createdAt"] = time.time()
-    extra(cluster).updates[update["id"]] = update
     if asked.get("scaling_config"):
         sizes = cluster.nodegroups[asked["nodegroup_name"]].scaling_config
         group = autoscaling_backends[ACCOUNT][self.region_name].autoscaling_groups[
@@ -99,7 +96,8 @@ def update_nodegroup_config(original: Any, self: Any, **asked: Any) -> Any:
         ]
         group.min_size, group.max_size = sizes["minSize"], sizes["maxSize"]
         group.set_desired_capacity(sizes["desiredSize"])
-    return update
+    changed = ("labels", "taints", "scaling_config", "update_config", "node_repair_config")
+    return update_of(cluster, "ConfigUpdate", {name: asked[name] for name in changed if asked.get(name)})
 
 
 @wrap(EKSBackend, "delete_nodegroup")

@@ -31,7 +31,7 @@ def describe_update(r: Request, c: str, u: str) -> Fields:
 def update_cluster_version(r: Request, c: str) -> Fields:
     cluster = cluster_of(r.region, c)
     cluster.version = r.body["version"]
-    return {"update": update_of(cluster, "VersionUpdate", {"Version": cluster.version})}
+    return {"update": update_of(cluster, "VersionUpdate", {"version": cluster.version})}
 
 
 @route("POST", "/clusters/{c}/encryption-config/associate")

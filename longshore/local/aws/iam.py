@@ -32,8 +32,10 @@ def aws_policies(original: Any, self: Any) -> Any:
 
 
 @add(IamResponse, "list_service_specific_credentials")
-def list_service_specific_credentials(_self: Any) -> Any:
+def list_service_specific_credentials(self: Any) -> Any:
     """Terraform asks before it deletes a user; nothing here can make any."""
+    if self.params.get("UserName"):
+        self.backend.get_user(self.params["UserName"])  # refuses the name of nobody
     return ActionResult({"ServiceSpecificCredentials": []})
 
 
