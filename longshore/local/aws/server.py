@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from longshore.local.aws import authenticator, routes, sts
+from longshore.local.aws import authenticator, inputs, routes, sts
 from longshore.local.aws.call import Call, Environ
 from longshore.local.aws.mending import Refused
 from longshore.local.aws.options import ACCOUNT, Options, configure
@@ -85,6 +85,7 @@ class Application:
 
     def _aws(self, call: Call, environ: Environ) -> Answer:
         self._check(call, environ)
+        inputs.check(call)
         if call.service == "eks":
             ours = routes.answer(call.region, call.method, call.path, call.query, call.body)
             if ours is not None:
