@@ -76,7 +76,7 @@ class AwsProcess:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Any = None) -> Any:
         """Return a client with the operator's key."""
         import configparser
 
@@ -87,6 +87,7 @@ class AwsProcess:
             service,
             endpoint_url=self.url,
             region_name=REGION,
+            config=config,
             aws_access_key_id=key["aws_access_key_id"],
             aws_secret_access_key=key["aws_secret_access_key"],
         )

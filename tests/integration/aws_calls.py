@@ -1,0 +1,279 @@
+"""What Terraform asks of the operations that are mended: everything made, read, changed and deleted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.integration.aws_calls_eks import CLUSTER, VIEW, access, addons, cluster, nodes
+from tests.integration.aws_process import ACCOUNT, REGION
+from tests.integration.aws_recorder import Recorder
+
+NOTE = {
+    "NotificationType": "ACTUAL",
+    "ComparisonOperator": "GREATER_THAN",
+    "Threshold": 80.0,
+    "ThresholdType": "PERCENTAGE",
+}
+
+
+def make(ask: Recorder) -> None:
+    """Make, read and change something of everything, and leave it standing."""
+    subnets, template = _network(ask)
+    cluster(ask, subnets)
+    nodes(ask, subnets, template)
+    access(ask)
+    addons(ask)
+    _budget(ask)
+    _certificate(ask)
+    _objects(ask)
+    _others(ask)
+
+
+def _network(ask: Recorder) -> tuple[list[str], str]:
+    vpc = ask("ec2", "create_vpc", CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    blocks = {"a": "10.0.0.0/24", "b": "10.0.1.0/24"}
+    subnets = [
+        ask("ec2", "create_subnet", VpcId=vpc, CidrBlock=block, AvailabilityZone=REGION + zone)["Subnet"][
+            "SubnetId"
+        ]
+        for zone, block in blocks.items()
+    ]
+    group = ask("ec2", "create_security_group", GroupName="contract", Description="contract", VpcId=vpc)[
+        "GroupId"
+    ]
+    permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+    ask("ec2", "authorize_security_group_ingress", GroupId=group, IpPermissions=[permission])
+    by_group = [{"Name": "group-id", "Values": [group]}]
+    rules = ask("ec2", "describe_security_group_rules", Filters=by_group)["SecurityGroupRules"]
+    rule = next(one["SecurityGroupRuleId"] for one in rules if not one["IsEgress"])
+    for wanted in ({"IpProtocol": "-1"}, {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}):
+        changed = {
+            "SecurityGroupRuleId": rule,
+            "SecurityGroupRule": {**wanted, "CidrIpv4": "10.0.0.0/8", "Description": "web"},
+        }
+        ask("ec2", "modify_security_group_rules", GroupId=group, SecurityGroupRules=[changed])
+        ask("ec2", "describe_security_group_rules", SecurityGroupRuleIds=[rule])
+
+    image = ask("ec2", "describe_images", Owners=["amazon"])["Images"][0]["ImageId"]
+    data = {
+        "ImageId": image,
+        "InstanceType": "t3.small",
+        "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20, "Encrypted": True}}],
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "a", "Value": "1"}]}],
+    }
+    tags = [{"ResourceType": "launch-template", "Tags": [{"Key": "b", "Value": "2"}]}]
+    made = ask(
+        "ec2",
+        "create_launch_template",
+        LaunchTemplateName="contract",
+        LaunchTemplateData=data,
+        TagSpecifications=tags,
+    )["LaunchTemplate"]["LaunchTemplateId"]
+    ask(
+        "ec2",
+        "create_launch_template_version",
+        LaunchTemplateId=made,
+        LaunchTemplateData=data,
+        VersionDescription="two",
+    )
+    ask("ec2", "describe_launch_templates", LaunchTemplateIds=[made])
+    ask("ec2", "describe_launch_template_versions", LaunchTemplateId=made, Versions=["1", "2"])
+
+    address = ask("ec2", "allocate_address", Domain="vpc")["AllocationId"]
+    gateway = ask("ec2", "create_nat_gateway", SubnetId=subnets[0], AllocationId=address)["NatGateway"][
+        "NatGatewayId"
+    ]
+    ask("ec2", "delete_nat_gateway", NatGatewayId=gateway)
+    instance = ask("ec2", "run_instances", ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnets[0])[
+        "Instances"
+    ][0]
+    ask("ec2", "terminate_instances", InstanceIds=[instance["InstanceId"]])
+    ask.refused("ec2", "terminate_instances", InstanceIds=["i-00000000000000000"])
+    ask.refused("ec2", "delete_nat_gateway", NatGatewayId="nat-00000000000000000")
+    ask.refused("ec2", "create_launch_template", LaunchTemplateName="contract", LaunchTemplateData=data)
+    return subnets, made
+
+
+def _budget(ask: Recorder) -> None:
+    limit = {"Amount": "5", "Unit": "USD"}
+    budget = {"BudgetName": "contract", "BudgetType": "COST", "TimeUnit": "MONTHLY", "BudgetLimit": limit}
+    who = [{"SubscriptionType": "EMAIL", "Address": "someone@example.org"}]
+    asked = {
+        "AccountId": ACCOUNT,
+        "Budget": budget,
+        "NotificationsWithSubscribers": [{"Notification": NOTE, "Subscribers": who}],
+        "ResourceTags": [{"Key": "a", "Value": "1"}],
+    }
+    ask("budgets", "create_budget", **asked)
+    ask.refused("budgets", "create_budget", **asked)
+    ask(
+        "budgets",
+        "update_budget",
+        AccountId=ACCOUNT,
+        NewBudget={**budget, "BudgetLimit": {**limit, "Amount": "9"}},
+    )
+    ask(
+        "budgets",
+        "describe_subscribers_for_notification",
+        AccountId=ACCOUNT,
+        BudgetName="contract",
+        Notification=NOTE,
+    )
+    arn = f"arn:aws:budgets::{ACCOUNT}:budget/contract"
+    ask("budgets", "tag_resource", ResourceARN=arn, ResourceTags=[{"Key": "b", "Value": "2"}])
+    ask("budgets", "list_tags_for_resource", ResourceARN=arn)
+    ask("budgets", "untag_resource", ResourceARN=arn, ResourceTagKeys=["a"])
+    elsewhere: dict[str, dict[str, Any]] = {
+        "update_budget": {"AccountId": ACCOUNT, "NewBudget": {**budget, "BudgetName": "other"}},
+        "describe_subscribers_for_notification": {
+            "AccountId": ACCOUNT,
+            "BudgetName": "other",
+            "Notification": NOTE,
+        },
+        "list_tags_for_resource": {"ResourceARN": arn + "s"},
+        "tag_resource": {"ResourceARN": arn + "s", "ResourceTags": [{"Key": "b", "Value": "2"}]},
+        "untag_resource": {"ResourceARN": arn + "s", "ResourceTagKeys": ["a"]},
+    }
+    for method, words in elsewhere.items():
+        ask.refused("budgets", method, **words)
+    unknown = {**NOTE, "Threshold": 99.0}
+    ask.refused(
+        "budgets",
+        "describe_subscribers_for_notification",
+        AccountId=ACCOUNT,
+        BudgetName="contract",
+        Notification=unknown,
+    )
+
+
+def _certificate(ask: Recorder) -> None:
+    names = ["www.contract.example.org", "*.contract.example.org"]
+    arn = ask(
+        "acm",
+        "request_certificate",
+        DomainName="contract.example.org",
+        SubjectAlternativeNames=names,
+        ValidationMethod="DNS",
+    )["CertificateArn"]
+    options = ask("acm", "describe_certificate", CertificateArn=arn)["Certificate"]["DomainValidationOptions"]
+    zone = ask("route53", "create_hosted_zone", Name="contract.example.org", CallerReference="1")[
+        "HostedZone"
+    ]["Id"]
+    records = {option["ResourceRecord"]["Name"]: option["ResourceRecord"]["Value"] for option in options}
+    changes = [
+        {
+            "Action": "UPSERT",
+            "ResourceRecordSet": {
+                "Name": name,
+                "Type": "CNAME",
+                "TTL": 60,
+                "ResourceRecords": [{"Value": value}],
+            },
+        }
+        for name, value in records.items()
+    ]
+    ask("route53", "change_resource_record_sets", HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    issued = ask("acm", "describe_certificate", CertificateArn=arn)["Certificate"]
+    assert issued["Status"] == "ISSUED"
+    ask.refused("acm", "describe_certificate", CertificateArn=arn[:-12] + "000000000000")
+
+
+def _objects(ask: Recorder) -> None:
+    ask("s3", "create_bucket", Bucket="contract", CreateBucketConfiguration={"LocationConstraint": REGION})
+    statement = {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::contract", "arn:aws:s3:::contract/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    ask("s3", "put_bucket_policy", Bucket="contract", Policy=json.dumps(policy))
+    for key in ("one", "two"):
+        ask("s3", "put_object", Bucket="contract", Key=key, Body=b"{}", ContentType="application/json")
+    ask("s3", "get_object", Bucket="contract", Key="one")
+    ask("s3", "head_object", Bucket="contract", Key="one")
+    ask.refused("s3", "get_object", Bucket="contract", Key="three")
+    ask.refused("s3", "head_object", Bucket="contract", Key="three")
+    ask("s3", "delete_object", Bucket="contract", Key="one")
+    ask("s3", "delete_objects", Bucket="contract", Delete={"Objects": [{"Key": "two"}]})
+    ask.refused("s3", "put_object", Bucket="no-such-bucket", Key="one", Body=b"")
+
+
+def _others(ask: Recorder) -> None:
+    ask(
+        "ecr",
+        "create_repository",
+        repositoryName="contract/app",
+        imageTagMutability="IMMUTABLE",
+        tags=[{"Key": "a", "Value": "1"}],
+    )
+    ask.refused("ecr", "create_repository", repositoryName="contract/app")
+    ask("ecr", "describe_repositories", repositoryNames=["contract/app"])
+    ask.refused("ecr", "describe_repositories", repositoryNames=["contract/other"])
+    ask("ecr", "get_authorization_token")
+
+    ask("iam", "list_service_specific_credentials", UserName="operator")
+    ask.refused("iam", "list_service_specific_credentials", UserName="nobody")
+    ask("iam", "get_policy", PolicyArn="arn:aws:iam::aws:policy/AmazonEKSClusterPolicy")
+    ask.refused("iam", "get_policy", PolicyArn="arn:aws:iam::aws:policy/NoSuchPolicy")
+    ask("iam", "list_policies", Scope="AWS", MaxItems=10)
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = ask("iam", "create_role", RoleName="contract", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    ask("sts", "assume_role", RoleArn=role, RoleSessionName="contract", DurationSeconds=900)
+    ask.refused("sts", "assume_role", RoleArn=role + "s", RoleSessionName="contract")
+
+
+def unmake(ask: Recorder) -> None:
+    """Delete what `make` left, where the deletion is mended."""
+    entry = {"clusterName": CLUSTER, "principalArn": f"arn:aws:iam::{ACCOUNT}:role/team/deploy"}
+    ask("eks", "disassociate_access_policy", **entry, policyArn=VIEW)
+    ask("eks", "delete_access_entry", **entry)
+    associations = ask("eks", "list_pod_identity_associations", clusterName=CLUSTER)["associations"]
+    ask(
+        "eks",
+        "delete_pod_identity_association",
+        clusterName=CLUSTER,
+        associationId=associations[0]["associationId"],
+    )
+    ask("eks", "delete_addon", clusterName=CLUSTER, addonName="vpc-cni", preserve=True)
+    ask.refused("eks", "delete_cluster", name=CLUSTER)
+    ask("eks", "delete_nodegroup", clusterName=CLUSTER, nodegroupName="nodes")
+    ask("eks", "delete_cluster", name=CLUSTER)
+
+
+def standing(ask: Recorder) -> dict[str, Any]:
+    """Return what stands of all that the mended operations can make or change."""
+    here = {"clusterName": CLUSTER}
+    entries = ask("eks", "list_access_entries", **here)["accessEntries"]
+    questions: list[tuple[str, str, dict[str, Any]]] = [
+        ("eks", "list_clusters", {}),
+        ("eks", "describe_cluster", {"name": CLUSTER}),
+        ("eks", "list_nodegroups", here),
+        ("eks", "describe_nodegroup", {**here, "nodegroupName": "nodes"}),
+        ("eks", "list_addons", here),
+        ("eks", "describe_addon", {**here, "addonName": "vpc-cni"}),
+        ("eks", "list_pod_identity_associations", here),
+        *(("eks", "describe_access_entry", {**here, "principalArn": one}) for one in entries),
+        *(("eks", "list_associated_access_policies", {**here, "principalArn": one}) for one in entries),
+        ("budgets", "describe_budgets", {"AccountId": ACCOUNT}),
+        ("budgets", "list_tags_for_resource", {"ResourceARN": f"arn:aws:budgets::{ACCOUNT}:budget/contract"}),
+        ("ecr", "describe_repositories", {}),
+        ("ec2", "describe_launch_templates", {}),
+        ("ec2", "describe_launch_template_versions", {"LaunchTemplateName": "contract"}),
+        ("ec2", "describe_security_group_rules", {}),
+        ("ec2", "describe_instances", {}),
+        ("ec2", "describe_nat_gateways", {}),
+        ("ec2", "describe_network_interfaces", {}),
+        ("acm", "list_certificates", {}),
+    ]
+    found = {
+        f"{service} {method} {asked}": ask(service, method, **asked) for service, method, asked in questions
+    }
+    for answer in found.values():
+        answer.pop("ResponseMetadata")
+    return found
