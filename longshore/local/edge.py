@@ -14,7 +14,7 @@ from typing import Any
 from longshore.command import Command, change
 from longshore.errors import Precondition
 from longshore.local import pki
-from longshore.local.daemon import LOG_LIMIT, Daemon
+from longshore.local.daemon import Daemon
 from longshore.local.files import write
 from longshore.local.packages import SYSTEM_PATH
 from longshore.local.place import Place
@@ -76,7 +76,6 @@ def start(place: Place, runner: Runner) -> None:
     names = [name for listener in found for name in listener.names]
     changed = pki.edge(place, names or ["localhost"])
     changed |= write(_config(place), configuration(place, found))
-    changed |= _set_log_aside(place)
     (place.run / "edge").mkdir(parents=True, exist_ok=True)
     if changed:
         edge.hang_up()
@@ -127,7 +126,7 @@ def listener(
 def configuration(place: Place, found: Iterable[Listener]) -> str:
     """Return nginx's settings for the listeners FOUND."""
     servers = "".join(_server(place, one) for one in found)
-    return _filled("main", run=place.run, logs=place.logs, servers=servers)
+    return _filled("main", run=place.run, logs=place.logs, access_log=place.access_log, servers=servers)
 
 
 def _server(place: Place, one: Listener) -> str:
@@ -181,14 +180,6 @@ def _answers(port: int) -> bool:
         socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
     except OSError:
         return False
-    return True
-
-
-def _set_log_aside(place: Place) -> bool:
-    log = place.logs / "edge-access.log"
-    if not log.exists() or log.stat().st_size < LOG_LIMIT:
-        return False
-    log.replace(log.with_name(f"{log.name}.1"))
     return True
 
 

@@ -147,6 +147,11 @@ class Place:
         return self.state / "logs"
 
     @property
+    def access_log(self) -> Path:
+        """What the edge served. The local AWS reads it as the load balancer's metrics, and keeps it short."""
+        return self.logs / "edge-access.log"
+
+    @property
     def ca(self) -> Path:
         """The certificate authority of the built-in cluster."""
         return self.pki / "ca.crt"
