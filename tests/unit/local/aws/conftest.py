@@ -8,7 +8,7 @@ from moto.core.base_backend import BackendDict
 from moto.iam import models as iam_models
 from moto.s3.models import s3_backends
 
-from longshore.local.aws import state
+from longshore.local.aws import metrics, state
 from tests.unit.local.aws.local_aws import LocalAws
 
 
@@ -19,6 +19,12 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
     monkeypatch.setattr(iam_models, "load_iam_aws_managed_policies", lambda: False)
     yield LocalAws(tmp_path)
     forget()
+
+
+@pytest.fixture(autouse=True)
+def nothing_measured() -> None:
+    """Datapoints are one per process too."""
+    metrics.MINUTES.clear()
 
 
 def forget() -> None:
