@@ -59,9 +59,15 @@ def command(place: Place) -> Command:
 def cluster(place: Place) -> dict[str, Any]:
     """Return what DescribeCluster says of the API server: address, CA (base64), issuer of service account tokens.
 
-    For our own cluster also whose certificate may turn access policies into its bindings.
+    Also what the load balancer's metrics are made from, and for our own cluster whose certificate may turn access policies
+    into its bindings.
     """
-    named = {"name": place.cluster_name, "issuer": place.issuer}
+    named = {
+        "name": place.cluster_name,
+        "issuer": place.issuer,
+        "node": place.node_ip,
+        "access_log": str(place.access_log),
+    }
     if place.existing is not None:
         endpoint, authority = existing_cluster(place.existing)
         return {**named, "endpoint": endpoint, "ca": authority}

@@ -32,6 +32,7 @@ class AwsProcess:
         self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.errors = folder.with_suffix(".errors")
+        self.cluster_file = folder / "cluster.json"
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> float:
@@ -39,6 +40,7 @@ class AwsProcess:
         began = time.monotonic()
         argv = [sys.executable, "-m", "longshore.local.aws", "--state", str(self.folder)]
         argv += ["--listen", f"127.0.0.1:{self.port}", "--registry", "127.0.0.1:5001"]
+        argv += ["--cluster", str(self.cluster_file)]
         with self.errors.open("a") as errors:
             self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT)
         assert self.process.stdout

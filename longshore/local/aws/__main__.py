@@ -111,10 +111,9 @@ def _free(host: str, port: int) -> None:
 def _serve(application: Any, servers: Sequence[Any]) -> int:
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # the threads inherit it, so that only sigwait sees them
-    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
-    saver = threading.Thread(target=application.saver.run, daemon=True)
-    for thread in (*threads, saver):
-        thread.start()
+    works = [*(server.serve_forever for server in servers), application.saver.run, application.monitor.run]
+    for work in works:
+        threading.Thread(target=work, daemon=True).start()
     print("ready", flush=True)
     signal.sigwait(ends)
     for server in servers:

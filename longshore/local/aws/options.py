@@ -15,9 +15,9 @@ PARTITION = "aws"
 class Options:
     """Settings of this process.
 
-    `cluster` is a JSON file with `endpoint`, `ca` (base64 PEM), `issuer` and optionally `name`, all of the real API server;
-    it is read at each call, so it may be written later. `registry` is the HOST:PORT that ECR names, and
-    `docker_config` the folder with its login.
+    `cluster` is a JSON file with `endpoint`, `ca` (base64 PEM), `issuer` and optionally `name`, all of the real API server, and
+    with `node` (where NodePorts answer) and `access_log` (of the edge); it is read at each call, so it may be written later.
+    `registry` is the HOST:PORT that ECR names, `docker_config` the folder with its login.
     """
 
     hosts: frozenset[str] = frozenset({"127.0.0.1:4566"})

@@ -16,13 +16,16 @@ from urllib.parse import parse_qsl
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from longshore.local.aws import authenticator, inputs, routes, sts
+from longshore.local.aws import authenticator, cloudwatch, inputs, routes, sts
 from longshore.local.aws.call import Call, Environ
 from longshore.local.aws.mending import Refused
+from longshore.local.aws.monitor import Monitor
 from longshore.local.aws.options import ACCOUNT, Options, configure
 from longshore.local.aws.saver import Saver
 
-MENDED = ("acm", "budgets", "ec2", "ecr", "eks", "eks_access", "eks_nodes", "eks_routes", "iam", "s3", "sts")
+MENDED = (
+    "acm", "budgets", "cloudwatch", "ec2", "ecr", "eks", "eks_access", "eks_nodes", "eks_routes", "iam", "s3", "sts",
+)  # fmt: skip
 for _service in MENDED:
     importlib.import_module(f"longshore.local.aws.{_service}")  # each mends its service as it is imported
 
@@ -39,6 +42,7 @@ class Application:
         configure(options)
         self.lock = threading.RLock()
         self.saver = Saver(snapshot, self.lock)
+        self.monitor = Monitor(self.lock, self.saver.changed)
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -66,7 +70,8 @@ class Application:
         """Answer what is ours and not AWS's."""
         match call.method, call.path:
             case "GET", "/_local/health":
-                return _json({"status": "ok", "account": ACCOUNT, "saved_at": self.saver.saved_at or None})
+                saved, alarms = self.saver.saved_at or None, cloudwatch.states()
+                return _json({"status": "ok", "account": ACCOUNT, "saved_at": saved, "alarms": alarms})
             case "POST", "/_local/save":
                 began = time.monotonic()
                 try:
