@@ -27,6 +27,7 @@ def make(ask: Recorder) -> None:
     _budget(ask)
     _certificate(ask)
     _objects(ask)
+    _alarm(ask)
     _others(ask)
 
 
@@ -201,6 +202,16 @@ def _objects(ask: Recorder) -> None:
     ask("s3", "delete_object", Bucket="contract", Key="one")
     ask("s3", "delete_objects", Bucket="contract", Delete={"Objects": [{"Key": "two"}]})
     ask.refused("s3", "put_object", Bucket="no-such-bucket", Key="one", Body=b"")
+
+
+def _alarm(ask: Recorder) -> None:
+    alarm = {
+        "AlarmName": "contract", "Namespace": "Contract", "MetricName": "Broken", "Statistic": "Sum", "Period": 60, "Threshold": 1.0,
+        "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold",
+    }  # fmt: skip
+    ask("cloudwatch", "put_metric_alarm", **alarm)
+    ask("cloudwatch", "set_alarm_state", AlarmName="contract", StateValue="ALARM", StateReason="a test")
+    ask.refused("cloudwatch", "set_alarm_state", AlarmName="no-such", StateValue="OK", StateReason="a test")
 
 
 def _others(ask: Recorder) -> None:

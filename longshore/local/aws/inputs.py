@@ -1,7 +1,8 @@
 """A call's input, checked against AWS's own model of the operation, as botocore carries it, before a mend sees it.
 
 Moto checks little: what it takes, AWS may refuse. So each operation that is mended has its input checked here: required members,
-types, enums, lengths, ranges, patterns. S3's is not: its mend judges a bucket's policy and reads nothing of the request.
+types, enums, lengths, ranges, patterns. Two services' are not: S3's mend judges a bucket's policy, CloudWatch's see to what becomes
+of an alarm, and neither reads anything of the request.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from moto.core.utils import get_service_model
 from longshore.local.aws.call import Call
 from longshore.local.aws.mending import MENDS, Refused
 
+UNREAD = ("s3", "cloudwatch")
 BAD_INPUT = ("InvalidParameterException", "InvalidRequestException", "BadRequestException")
 NUMBERS = ("integer", "long", "float", "double")
 SIZED = ("string", "list", "map")
@@ -29,7 +31,7 @@ SIZED = ("string", "list", "map")
 def check(call: Call) -> None:
     """Refuse CALL if it is for a mended operation and its input is not what AWS's model asks for."""
     service = call.service
-    if service == "s3" or service not in {its for its, _ in MENDS}:
+    if service in UNREAD or service not in {its for its, _ in MENDS}:
         return
     protocol, sent = get_service_model(service).protocol, dict[str, str]()
     if protocol in ("ec2", "query"):
