@@ -40,12 +40,12 @@ class Saver:
                 self._first = self._last = 0.0
             try:
                 with self._lock:
-                    data = state.dumps()
+                    data, at = state.dumps(), time.time()
                 state.write(self._path, data)
             except Exception:
                 self.changed()  # tried again later: a full disk may be emptied
                 raise
-            self.saved_at = time.time()
+            self.saved_at = at  # what changed while it was written is not in it
 
     def run(self) -> None:
         """Save after changes until `end`; the body of a thread."""
