@@ -152,28 +152,24 @@ resource "aws_iam_role_policy_attachment" "gitlab" {
   policy_arn = local.gitlab_policies[each.key]
 }
 
-locals {
-  state_bucket_arn = "arn:${local.partition}:s3:::${var.project}-terraform-state-${local.account_id}"
-}
-
 data "aws_iam_policy_document" "gitlab_deploy" {
   statement {
     sid       = "Cluster"
     actions   = ["eks:DescribeCluster"]
-    resources = [aws_eks_cluster.this.arn]
+    resources = [local.arns.cluster]
   }
 
   # A release reads the outputs from the state, which holds no secrets.
   statement {
     sid       = "State"
     actions   = ["s3:GetObject"]
-    resources = ["${local.state_bucket_arn}/${var.environment}/terraform.tfstate"]
+    resources = ["${local.arns.state}/${var.environment}/terraform.tfstate"]
   }
 
   statement {
     sid       = "StateBucket"
     actions   = ["s3:ListBucket"]
-    resources = [local.state_bucket_arn]
+    resources = [local.arns.state]
   }
 
   # What `secrets` of the environment in longshore.toml may name: `PROJECT/ENVIRONMENT` and what begins like that.
@@ -201,7 +197,7 @@ data "aws_iam_policy_document" "gitlab_deploy" {
       "ecr:PutImage",
       "ecr:UploadLayerPart",
     ]
-    resources = [aws_ecr_repository.app.arn]
+    resources = [local.arns.repository]
   }
 }
 

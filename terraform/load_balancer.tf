@@ -64,7 +64,7 @@ data "aws_iam_policy_document" "alb_logs" {
   statement {
     sid       = "Delivery"
     actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.alb_logs.arn}/alb/AWSLogs/${local.account_id}/*"]
+    resources = ["${local.arns.alb_logs}/alb/AWSLogs/${local.account_id}/*"]
 
     principals {
       type        = "Service"
@@ -76,7 +76,7 @@ data "aws_iam_policy_document" "alb_logs" {
     sid       = "TlsOnly"
     effect    = "Deny"
     actions   = ["s3:*"]
-    resources = [aws_s3_bucket.alb_logs.arn, "${aws_s3_bucket.alb_logs.arn}/*"]
+    resources = [local.arns.alb_logs, "${local.arns.alb_logs}/*"]
 
     principals {
       type        = "*"
