@@ -53,7 +53,15 @@ resource "aws_eks_cluster" "this" {
     aws_iam_role_policy_attachment.cluster,
     aws_cloudwatch_log_group.eks,
   ]
+
+  # A cluster does not move into another network, and holds on to the old one.
+  lifecycle {
+    replace_triggered_by = [aws_vpc.this.id]
+  }
 }
+
+# What is on the cluster names it by its id. That is its name as well, but a plan does not know the id of a cluster that is made
+# anew, and so makes anew what went with the old one.
 
 # --- nodes ------------------------------------------------------------------
 
@@ -99,7 +107,7 @@ resource "aws_launch_template" "node" {
 }
 
 resource "aws_eks_node_group" "main" {
-  cluster_name    = aws_eks_cluster.this.name
+  cluster_name    = aws_eks_cluster.this.id
   node_group_name = "main"
   node_role_arn   = aws_iam_role.node.arn
   subnet_ids      = aws_subnet.private[*].id
@@ -145,7 +153,7 @@ locals {
 resource "aws_eks_addon" "before_nodes" {
   for_each = { for name, version in var.addon_versions : name => version if contains(local.addons_before_nodes, name) }
 
-  cluster_name                = aws_eks_cluster.this.name
+  cluster_name                = aws_eks_cluster.this.id
   addon_name                  = each.key
   addon_version               = each.value
   configuration_values        = lookup(local.addon_configuration, each.key, null)
@@ -156,7 +164,7 @@ resource "aws_eks_addon" "before_nodes" {
 resource "aws_eks_addon" "after_nodes" {
   for_each = { for name, version in var.addon_versions : name => version if !contains(local.addons_before_nodes, name) }
 
-  cluster_name                = aws_eks_cluster.this.name
+  cluster_name                = aws_eks_cluster.this.id
   addon_name                  = each.key
   addon_version               = each.value
   resolve_conflicts_on_create = "OVERWRITE"
@@ -173,7 +181,7 @@ resource "aws_eks_addon" "after_nodes" {
 resource "aws_eks_access_entry" "admin" {
   for_each = var.admin_principal_arns
 
-  cluster_name  = aws_eks_cluster.this.name
+  cluster_name  = aws_eks_cluster.this.id
   principal_arn = each.value
   type          = "STANDARD"
 }
@@ -181,7 +189,7 @@ resource "aws_eks_access_entry" "admin" {
 resource "aws_eks_access_policy_association" "admin" {
   for_each = var.admin_principal_arns
 
-  cluster_name  = aws_eks_cluster.this.name
+  cluster_name  = aws_eks_cluster.this.id
   principal_arn = aws_eks_access_entry.admin[each.value].principal_arn
   policy_arn    = "arn:${local.partition}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
@@ -201,7 +209,7 @@ locals {
 resource "aws_eks_access_entry" "deployer" {
   for_each = local.deployers
 
-  cluster_name      = aws_eks_cluster.this.name
+  cluster_name      = aws_eks_cluster.this.id
   principal_arn     = each.value
   kubernetes_groups = ["${var.app_namespace}-deployers"]
   type              = "STANDARD"
@@ -210,7 +218,7 @@ resource "aws_eks_access_entry" "deployer" {
 resource "aws_eks_access_policy_association" "deployer" {
   for_each = local.deployers
 
-  cluster_name  = aws_eks_cluster.this.name
+  cluster_name  = aws_eks_cluster.this.id
   principal_arn = aws_eks_access_entry.deployer[each.key].principal_arn
   policy_arn    = "arn:${local.partition}:eks::aws:cluster-access-policy/AmazonEKSEditPolicy"
 
@@ -221,14 +229,14 @@ resource "aws_eks_access_policy_association" "deployer" {
 }
 
 resource "aws_eks_pod_identity_association" "cloudwatch_agent" {
-  cluster_name    = aws_eks_cluster.this.name
+  cluster_name    = aws_eks_cluster.this.id
   namespace       = "amazon-cloudwatch"
   service_account = "cloudwatch-agent"
   role_arn        = aws_iam_role.cloudwatch_agent.arn
 }
 
 resource "aws_eks_pod_identity_association" "app" {
-  cluster_name    = aws_eks_cluster.this.name
+  cluster_name    = aws_eks_cluster.this.id
   namespace       = var.app_namespace
   service_account = "app"
   role_arn        = aws_iam_role.app.arn

@@ -115,10 +115,15 @@ resource "aws_lb" "this" {
   }
 
   depends_on = [aws_s3_bucket_policy.alb_logs]
+
+  # A load balancer does not move into another network, and holds on to the old one.
+  lifecycle {
+    replace_triggered_by = [aws_vpc.this.id]
+  }
 }
 
 resource "aws_lb_target_group" "app" {
-  name                 = "${local.short_name}-app"
+  name_prefix          = "app-" # another port is another group, which stands beside the old one until the listener has moved
   vpc_id               = aws_vpc.this.id
   target_type          = "instance"
   protocol             = "HTTP"
@@ -132,6 +137,12 @@ resource "aws_lb_target_group" "app" {
     timeout             = 5
     healthy_threshold   = 2
     unhealthy_threshold = 3
+  }
+
+  tags = { Name = "${local.name}-app" }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }
 

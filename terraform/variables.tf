@@ -138,7 +138,7 @@ variable "admin_principal_arns" {
 }
 
 variable "node_instance_types" {
-  description = "Instance types of the managed node group, preferred first."
+  description = "Instance types of the managed node group, preferred first. Others replace the group: until it is up again no node serves."
   type        = list(string)
   default     = ["m6i.large"]
   nullable    = false
@@ -162,7 +162,7 @@ variable "node_min_size" {
 }
 
 variable "node_desired_size" {
-  description = "Number of nodes at creation."
+  description = "Number of nodes that run; an autoscaler is not installed."
   type        = number
   default     = 3
   nullable    = false

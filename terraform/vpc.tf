@@ -30,6 +30,11 @@ resource "aws_internet_gateway" "this" {
   vpc_id = aws_vpc.this.id
 
   tags = { Name = local.name }
+
+  # The provider would move it once the new network is there, and the old one cannot be deleted while it has it.
+  lifecycle {
+    replace_triggered_by = [aws_vpc.this.id]
+  }
 }
 
 resource "aws_subnet" "public" {
