@@ -1,6 +1,6 @@
-# Lowest supported: Terraform 1.10 (native S3 locking) with provider 5.100; tested with 1.11.4 and 5.100.0.
+# Supported: Terraform 1.11.4 (S3 locks without DynamoDB) to the last 1.x, provider 5.100.0 to the last 5.x. Tested with the lowest of both.
 terraform {
-  required_version = ">= 1.10.0, < 2.0.0"
+  required_version = ">= 1.11.4, < 2.0.0"
 
   required_providers {
     aws = {

@@ -41,7 +41,7 @@ def _programs(run: Opened) -> list[Row]:
     absent = {package.name for package in missing(run.settings)}
     rows = [
         _version(run.runner, "git", "install git"),
-        _version(run.runner, "terraform", "install Terraform 1.10 or newer"),
+        _version(run.runner, "terraform", "install Terraform 1.11.4 or newer"),
     ]
     for package in NEEDED:
         advice = f"`apt-get install {package.name}` ({package.why}); as root on a Debian-like system `invoke deploy` does it"
