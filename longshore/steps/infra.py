@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import msgspec
 
 from longshore.command import Secret
 from longshore.commands import terraform
-from longshore.errors import BadInput, CommandFailed, LockHeld, Precondition, StateUnknown
+from longshore.errors import BadInput, CommandFailed, DiskFull, LockHeld, Precondition, StateUnknown
 from longshore.runner import Runner
 from longshore.settings import Environment, Settings
 from longshore.steps import aws, fingerprint, plan_summary, providers, reviewed
@@ -24,6 +25,7 @@ from longshore.steps.plan_summary import Change
 from longshore.steps.terraform_events import Count
 
 LOCK = re.compile(r"^\W*(ID|Operation|Who|Created): +(.+?)\s*$", re.MULTILINE)
+FULL = re.compile(r"no\s+space\s+left\s+on\s+device|disk\s+quota\s+exceeded")  # Terraform wraps its lines
 READS = ("terraform/*.tf", "terraform/.terraform.lock.hcl")
 
 
@@ -133,6 +135,8 @@ class Infra:
         try:
             self.runner.run(terraform.init(self.root, self.env, backend))
         except CommandFailed as problem:
+            if FULL.search(problem.detail):
+                raise DiskFull("the disk is full: Terraform cannot be initialised") from None
             hint = (
                 f"`invoke infra.bootstrap -e {self.environment.name}` makes the bucket of the state"
                 if "bucket" in problem.detail
@@ -152,6 +156,7 @@ class Infra:
             terraform.plan(self.root, self.env, variables, self.plan_file, destroy=destroy), check=False
         )
         if result.exit_code not in (0, 2):
+            self.plan_file.unlink()  # half of one, it may be
             raise self._failed(result.tail, result.exit_code, str(result.log))
         os.chmod(self.plan_file, 0o600)
         reviewed.bind(self)
@@ -199,18 +204,39 @@ class Infra:
             plan_summary.approved(found, destroys)
             total = len(found)
             self._apply(plan, total, progress)
-        self.read_outputs()
-        self.memory.put("infra", fingerprint=self.fingerprint())
-        return f"{total} resources changed"
+        return f"{total} resources changed{self._remember()}"
+
+    def _remember(self) -> str:
+        """Keep what came out and what it was made from. All is done: a full disk costs asking again, and is told, but no failure."""
+        try:
+            self.read_outputs()
+            self.memory.put("infra", fingerprint=self.fingerprint())
+        except DiskFull:
+            pass
+        except OSError as problem:
+            if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+        else:
+            return ""
+        return "; the disk is full, so the next run has to ask for the outputs again"
 
     def _apply(self, plan: Path, total: int, progress: Progress) -> None:
+        for kept in ("outputs", "infra"):  # true no more once something has changed, however this ends
+            self.memory.forget(kept)
         count = Count(total, progress)
         result = self.runner.run(terraform.apply(self.root, self.env, plan), on_line=count, check=False)
         self.plan_file.unlink(missing_ok=True)
+        if count.errors and all("releasing the state lock" in error for error in count.errors):
+            name = self.environment.name
+            raise StateUnknown(
+                f"the lock of {name}'s state was lost while Terraform made {count.done} of {total} changes: "
+                "somebody else may have changed the same things", detail="\n".join(count.errors),
+                hint=f"its state is kept; `invoke infra.drift -e {name}` compares the account with it (log: {result.log})",
+            )  # fmt: skip
         if result.exit_code != 0:
             raise StateUnknown(
                 f"Terraform stopped after {count.done} of {total} changes", detail="\n".join(count.errors) or result.tail,
-                hint=f"its state is kept; run the same command again, it continues (log: {result.log})",
+                hint=f"its state is kept; plan and apply, or deploy, again: that goes on from there (log: {result.log})",
             )  # fmt: skip
 
     def bring_up(self, progress: Progress) -> str:
@@ -220,9 +246,7 @@ class Infra:
         state_bucket.ensure(self.environment, self.bucket)
         changed = self.plan(progress)
         if not changed:
-            self.read_outputs()
-            self.memory.put("infra", fingerprint=self.fingerprint())
-            return "no changes"
+            return f"no changes{self._remember()}"
         if self.environment.approve != "auto":
             raise Precondition(
                 f"the infrastructure of {self.environment.name} differs from terraform/, and its changes need a reader",
@@ -241,8 +265,7 @@ class Infra:
         self.plan(progress, destroy=True)
         total = len(plan_summary.changes(self.shown()))
         self._apply(self.plan_file, total, progress)
-        for kept in ("outputs", "infra", "image"):
-            self.memory.forget(kept)
+        self.memory.forget("image")
         return f"{total} resources destroyed"
 
     def write_dotenv(self, outputs: Mapping[str, Any], revision: str, digest: str) -> None:
@@ -256,7 +279,9 @@ class Infra:
             return "the sources and variables are those last applied"
         return None
 
-    def _failed(self, tail: str, exit_code: int, log: str) -> CommandFailed | LockHeld:
+    def _failed(self, tail: str, exit_code: int, log: str) -> CommandFailed | DiskFull | LockHeld:
+        if FULL.search(tail):
+            return DiskFull("the disk is full: Terraform could not keep its plan; nothing was changed")
         if "Error acquiring the state lock" in tail:
             known = dict(LOCK.findall(tail))
             return LockHeld(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
-from longshore.runner import Runner
+import pytest
+
+from longshore.command import Command
+from longshore.errors import CommandFailed, DiskFull, Precondition, StateUnknown
+from longshore.runner import Listener, Result, Runner
 from longshore.settings import load
 from longshore.steps.infra import Infra
 from longshore.steps.terraform_events import Count
@@ -65,3 +71,77 @@ def test_the_fingerprint_changes_with_a_variable_file_and_not_with_a_readme(tmp_
     assert infra(tmp_path).fingerprint() == before
     (tmp_path / "terraform" / "environments" / "local.tfvars").write_text("a = 2")
     assert infra(tmp_path).fingerprint() != before
+
+
+class Answers(Runner):
+    """A runner whose every command says LINES and ends with CODE."""
+
+    def __init__(self, code: int, *lines: str) -> None:
+        super().__init__({})
+        self.code, self.lines = code, lines
+
+    def run(self, command: Command, *, on_line: Listener | None = None, check: bool = True) -> Result:
+        for line in self.lines if on_line else ():
+            on_line(line)
+        return Result(exit_code=self.code, stdout="", tail="\n".join(self.lines), seconds=0, log=None)
+
+
+def error(message: str) -> str:
+    return event("diagnostic", **{"@level": "error", "@message": message})
+
+
+LOST = error("Error: Error releasing the state lock")
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([error("Error: no such zone")], "Terraform stopped after 0 of 2 changes"),
+        ([LOST], "the lock of local's state was lost while Terraform made 0 of 2 changes"),
+        ([error("Error: saving state"), LOST], "Terraform stopped after 0 of 2 changes"),
+    ],
+)
+def test_an_apply_that_fails_says_how_and_nothing_counts_as_applied(
+    tmp_path: Path, lines: list[str], words: str
+) -> None:
+    one = replace(infra(tmp_path), runner=Answers(1, *lines))
+    one.memory.put("infra", fingerprint=one.fingerprint())
+    one.memory.put("outputs", url="https://shop.localhost:8443")
+    assert one.settled()
+    with pytest.raises(StateUnknown, match=words):
+        one._apply(one.plan_file, 2, lambda *said: None)
+    assert not one.settled()
+
+
+def test_what_an_apply_came_to_may_be_forgotten_when_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, problem = infra(tmp_path), OSError(errno.ENOSPC, "No space left on device")
+
+    def fail(self: Infra) -> None:
+        raise problem
+
+    monkeypatch.setattr(Infra, "read_outputs", fail)
+    assert "the disk is full" in one._remember()
+    problem = OSError(errno.EACCES, "Permission denied")
+    with pytest.raises(PermissionError):
+        one._remember()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("write /x: no space\n  left on device", DiskFull), ("no bucket", Precondition)]
+)
+def test_a_full_disk_is_told_from_other_reasons_for_which_terraform_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, kind: type[Precondition]
+) -> None:
+    (tmp_path / "terraform" / "environments").mkdir(parents=True)
+    (tmp_path / "terraform" / "environments" / "local.tfvars").touch()
+    one = infra(tmp_path)
+
+    def fail(self: Runner, command: Command) -> None:
+        raise CommandFailed("terraform", 1, tail=text)
+
+    monkeypatch.setattr(Runner, "run", fail)
+    with pytest.raises(Precondition) as caught:
+        one.init()
+    assert type(caught.value) is kind
