@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from cryptography.fernet import Fernet
 
 from tests.e2e.conftest import Project, Ran, git
@@ -23,6 +26,26 @@ from tests.e2e.test_recovery import pid_of
 
 DAYS = "VARIABLES__LOG_RETENTION_DAYS"
 LONG = "VARIABLES__SINGLE_NAT_GATEWAY"  # false: two more gateways, addresses and routes
+BUCKET = "shop-terraform-state-123456789012"
+SOMEBODY = {
+    "ID": "0d5a1f7c-1111-2222-3333-444455556666", "Operation": "OperationTypeApply", "Info": "", "Who": "somebody@laptop",
+    "Version": "1.11.4", "Created": "2026-11-25T10:00:00Z", "Path": f"{BUCKET}/e2e/terraform.tfstate",
+}  # fmt: skip
+
+
+def lock_of(project: Project) -> dict[str, str]:
+    return {"Bucket": BUCKET, "Key": f"{project.name}/terraform.tfstate.tflock"}
+
+
+def await_lock(project: Project) -> None:
+    """Wait until Terraform has locked the state."""
+    s3, end = client(project, "s3"), time.monotonic() + 90
+    while time.monotonic() < end:
+        with contextlib.suppress(ClientError):
+            s3.head_object(**lock_of(project))
+            return
+        time.sleep(0.05)
+    raise AssertionError("the state was never locked")
 
 
 def key(project: Project, name: str) -> str:
@@ -43,10 +66,7 @@ class Reviewed:
 
     @property
     def bucket(self) -> dict[str, str]:
-        return {
-            "Bucket": "shop-terraform-state-123456789012",
-            "Key": f"{self.project.name}/terraform.tfstate",
-        }
+        return {"Bucket": BUCKET, "Key": f"{self.project.name}/terraform.tfstate"}
 
     def put_back(self) -> None:
         for name in ("plan.tfplan", "plan.json"):
@@ -142,22 +162,17 @@ def test_a_stale_plan_is_refused_and_nothing_is_changed(plan: Reviewed, why: str
 
 
 def test_a_held_lock_names_its_holder_and_is_taken_by_its_exact_id_alone(plan: Reviewed) -> None:
-    s3 = client(plan.project, "s3")
-    lock = {"Bucket": plan.bucket["Bucket"], "Key": f"{plan.bucket['Key']}.tflock"}
-    info = {
-        "ID": "0d5a1f7c-1111-2222-3333-444455556666", "Operation": "OperationTypeApply", "Info": "", "Who": "somebody@laptop",
-        "Version": "1.11.4", "Created": "2026-11-25T10:00:00Z", "Path": f"{lock['Bucket']}/{plan.bucket['Key']}",
-    }  # fmt: skip
-    s3.put_object(**lock, Body=json.dumps(info).encode())
+    s3, lock = client(plan.project, "s3"), lock_of(plan.project)
+    s3.put_object(**lock, Body=json.dumps(SOMEBODY).encode())
     command = ("infra.plan", "-e", plan.project.name, "--json")
     ran = plan.project.invoke(*command, check=False, **plan.environ)
     assert ran.exit_code == 4, ran.err
     assert "is locked by somebody@laptop, who is at OperationTypeApply since 2026-11-25 10:00" in ran.err
-    assert f"infra.unlock {info['ID']}" in ran.err
+    assert f"infra.unlock {SOMEBODY['ID']}" in ran.err
     wrong = plan.project.invoke("infra.unlock", "0d5a1f7c", "-e", plan.project.name, check=False)
     assert wrong.exit_code == 2, wrong.err
     assert s3.head_object(**lock)
-    right = plan.project.invoke("infra.unlock", info["ID"], "-e", plan.project.name, check=False)
+    right = plan.project.invoke("infra.unlock", SOMEBODY["ID"], "-e", plan.project.name, check=False)
     assert right.exit_code == 0, right.err
     assert plan.project.invoke(*command, **plan.environ).data["changes"]
 
@@ -206,6 +221,82 @@ def test_drift_is_told_from_pending_changes_by_resource_and_attribute(plan: Revi
         logs.put_retention_policy(logGroupName=group["logGroupName"], retentionInDays=7)
 
 
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """Have FOLDER on a disk of its own, empty and small."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path, room: int = 0) -> None:
+    """Leave ROOM bytes and no more on the disk of FOLDER."""
+    with contextlib.suppress(OSError), (folder / "filler").open("ab", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    if room:
+        os.truncate(folder / "filler", (folder / "filler").stat().st_size - room)
+
+
+@pytest.mark.parametrize(
+    ("room", "words"), [(0, "the disk is full"), (24 << 10, "Terraform could not keep its plan; nothing was changed")]
+)  # fmt: skip
+def test_a_plan_for_which_the_disk_has_no_room_is_a_sentence(plan: Reviewed, room: int, words: str) -> None:
+    before = plan.state()["serial"]
+    command = ("infra.plan", "-e", plan.project.name, "--json")
+    with small_disk(plan.folder):
+        fill(plan.folder, room)
+        ran = plan.project.invoke(*command, check=False, **plan.environ)
+        assert ran.exit_code == 3, ran.err
+        assert words in ran.err
+        assert "free some space" in ran.err
+        assert "Traceback" not in ran.err
+        assert not (plan.folder / "plan.tfplan").exists()
+    assert plan.state()["serial"] == before
+    assert plan.project.invoke(*command, **plan.environ).data["changes"]
+
+
+def test_a_full_disk_refuses_an_apply_and_ends_none_that_has_begun(plan: Reviewed) -> None:
+    command = ("infra.plan", "-e", plan.project.name, "--json")
+    before = plan.state()["serial"]
+    with small_disk(plan.folder):
+        plan.project.invoke(*command, **plan.environ)
+        fill(plan.folder)
+        refused = plan.apply()
+        assert refused.exit_code == 3, refused.err
+        assert "the disk is full: Terraform cannot be initialised" in refused.err
+        assert plan.state()["serial"] == before
+
+        # Terraform's state is in S3: of the disk it needs nothing more, and what Longshore would keep can be asked for again.
+        os.truncate(plan.folder / "filler", 128 << 10)
+        over = threading.Event()
+
+        def keep_full() -> None:
+            await_lock(plan.project)
+            while not over.wait(0.02):
+                fill(plan.folder)
+
+        filling = threading.Thread(target=keep_full)
+        filling.start()
+        try:
+            ran = plan.apply()
+        finally:
+            over.set()
+            filling.join()
+        assert ran.exit_code == 0, ran.err
+        assert (
+            "resources changed; the disk is full, so the next run has to ask for the outputs again" in ran.err
+        )
+        assert not (plan.folder / "outputs.json").exists()
+    assert plan.state()["serial"] > before
+    assert plan.project.invoke(*command, **plan.environ).data["changes"] == []
+    # What this folder remembers is older than the disk that was over it, so a deployment would see nothing to do.
+    assert plan.project.invoke(*command).data["changes"]
+    plan.project.invoke("infra.apply", "-e", plan.project.name)
+
+
 def terraform(project: Project) -> int:
     """The Terraform that applies for this project."""
     for entry in Path("/proc").glob("[0-9]*"):
@@ -219,16 +310,29 @@ def terraform(project: Project) -> int:
     return 0
 
 
+def lose_the_lock(project: Project, process: subprocess.Popen[str]) -> None:
+    await_lock(project)
+    client(project, "s3").delete_object(**lock_of(project))
+
+
+def give_the_lock_away(project: Project, process: subprocess.Popen[str]) -> None:
+    await_lock(project)
+    client(project, "s3").put_object(**lock_of(project), Body=json.dumps(SOMEBODY).encode())
+
+
+LOST = "'s state was lost while Terraform made 6 of 6 changes"
 CUT = {
-    "Terraform killed": (lambda project, process: os.kill(terraform(project), signal.SIGKILL), 7),
-    "Longshore killed": (lambda project, process: os.kill(process.pid, signal.SIGKILL), -9),
-    "SIGTERM": (lambda project, process: os.kill(process.pid, signal.SIGTERM), 143),
-    "the backend killed": (lambda project, process: os.kill(pid_of(project, "aws"), signal.SIGKILL), 7),
-}
+    "Terraform killed": (lambda project, process: os.kill(terraform(project), signal.SIGKILL), 7, "Terraform stopped after"),
+    "Longshore killed": (lambda project, process: os.kill(process.pid, signal.SIGKILL), -9, ""),
+    "SIGTERM": (lambda project, process: os.kill(process.pid, signal.SIGTERM), 143, ""),
+    "the backend killed": (lambda project, process: os.kill(pid_of(project, "aws"), signal.SIGKILL), 7, "Terraform stopped after"),
+    "the lock lost": (lose_the_lock, 7, LOST),
+    "the lock lost to another": (give_the_lock_away, 7, LOST),
+}  # fmt: skip
 
 
 # A minute each; tests/e2e/test_cancellation.py ends Terraform in each run as well, by way of `invoke deploy`.
-SLOW = ("Longshore killed", "SIGTERM", "Terraform killed")
+SLOW = ("Longshore killed", "SIGTERM", "Terraform killed", "the lock lost to another")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +341,7 @@ SLOW = ("Longshore killed", "SIGTERM", "Terraform killed")
 def test_an_apply_that_is_cut_off_leaves_a_state_from_which_the_next_one_goes_on(
     plan: Reviewed, how: str
 ) -> None:
-    cut, expected = CUT[how]
+    cut, expected, words = CUT[how]
     project, environ = plan.project, {key(plan.project, LONG): "false"}
     assert project.invoke("infra.plan", "-e", project.name, "--json", **environ).data["changes"]
     process = subprocess.Popen(
@@ -253,6 +357,7 @@ def test_an_apply_that_is_cut_off_leaves_a_state_from_which_the_next_one_goes_on
     cut(project, process)
     said = process.communicate(timeout=120)[0]
     assert process.returncode == expected, said
+    assert words in said
     assert "Traceback" not in said
     while terraform(project):
         assert time.monotonic() < end + 60
