@@ -86,6 +86,12 @@ def e2e(session: nox.Session) -> None:
     _run(session, "python", "-m", "pytest", "tests/e2e")
 
 
+@nox.session(python=False)
+def docs(session: nox.Session) -> None:
+    """Write what terraform/README.md says of the code: diagram, inputs, outputs."""
+    session.run("python3", "terraform/readme.py", external=True)
+
+
 @nox.session
 def lock(session: nox.Session) -> None:
     """Write the locks anew from the .in files and pyproject.toml; `-- --upgrade` takes newer releases."""

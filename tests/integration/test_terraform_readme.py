@@ -1,0 +1,20 @@
+"""terraform/README.md says what the code says."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+TERRAFORM = Path(__file__).parents[2] / "terraform"
+
+
+def test_diagram_and_tables_are_those_of_the_code() -> None:
+    tool = runpy.run_path(str(TERRAFORM / "readme.py"))
+    text = (TERRAFORM / "README.md").read_text()
+    assert tool["written"](text) == text, "`nox -s docs` writes them anew"
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    for kind in ("variable", "output"):
+        for line in (TERRAFORM / f"{kind}s.tf").read_text().splitlines():
+            if line.startswith(f'{kind} "'):
+                name = line.split('"')[1]
+                assert any(row.startswith(f"| `{name}` |") for row in rows), name
