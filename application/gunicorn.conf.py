@@ -26,6 +26,9 @@ run_dir = settings.run_dir or Path(tempfile.mkdtemp(prefix="application-"))
 draining_file = run_dir / "draining"
 # Only at the first start of this process: after a HUP the file is read again while workers count on.
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    # Process 1 of a container gets no signal that it has no handler for: a pod that is taken away while it loads would stay for
+    # all of its grace period. gunicorn sets its own handler once it has loaded the application.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.environ["APP_RUN_DIR"] = str(run_dir)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(run_dir / "metrics")
     # A container restarted in its pod finds the volume as its predecessor left it: with a draining

@@ -25,7 +25,9 @@ DEADLINE = 15.0
 class Server:
     """One gunicorn on a free port of the loopback address."""
 
-    def __init__(self, run_dir: Path, *options: str, **environment: str) -> None:
+    def __init__(
+        self, run_dir: Path, *options: str, within: tuple[str, ...] = (), **environment: str
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -42,7 +44,7 @@ class Server:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *argv],
+                [*within, sys.executable, *argv],
                 cwd=ROOT,
                 env={
                     **kept,
@@ -190,6 +192,24 @@ def test_sigterm_reaches_a_worker_that_is_still_starting(run_dir: Path) -> None:
         time.sleep(0.01)
     assert children(server.process.pid), "no worker was forked"
     assert server.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a namespace of processes needs root")
+def test_sigterm_ends_a_master_that_is_still_loading(run_dir: Path) -> None:
+    # In a container it is process 1, to which the kernel sends no signal that it has no handler for.
+    loading = run_dir.with_name("loading")
+    module(run_dir, "slow.py", f"import pathlib, time\npathlib.Path('{loading}').touch()\ntime.sleep(30)\n")
+    server = Server(run_dir, "slow:create_app()", within=("unshare", "--pid", "--fork", "--kill-child"))
+    try:
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end and not loading.exists():
+            time.sleep(0.01)
+        (master,) = children(server.process.pid)
+        os.kill(master, signal.SIGTERM)
+        assert server.process.wait(timeout=5) == 143
+    finally:
+        server.process.kill()
+        server.process.wait()
 
 
 def test_sigterm_lets_a_running_request_end(run_dir: Path) -> None:
