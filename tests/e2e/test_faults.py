@@ -325,7 +325,7 @@ def run(
 # Twenty seconds each; these differ from their neighbours in the cause alone.
 SLOW = {
     "exit 0 in a loop", "crash after 20 s", "never ready", "wrong digest", "registry down", "missing Secret", "missing volume",
-    "unschedulable",
+    "unschedulable", "ready, then unready", "wrong port", "out of memory", "missing ConfigMap",
 }  # fmt: skip
 
 

@@ -148,7 +148,19 @@ STALE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("why", STALE)
+# Ten seconds each; what they compare is compared as their neighbours' is.
+ALIKE = (
+    "another account",
+    "a changed variables file",
+    "another state",
+    "an old plan",
+    "a plan of an older Longshore",
+)
+
+
+@pytest.mark.parametrize(
+    "why", [pytest.param(why, marks=pytest.mark.slow if why in ALIKE else ()) for why in STALE]
+)
 def test_a_stale_plan_is_refused_and_nothing_is_changed(plan: Reviewed, why: str) -> None:
     spoil, environ, words = STALE[why]
     before, head = plan.state()["serial"], git(plan.project.folder, "rev-parse", "HEAD")
