@@ -75,6 +75,8 @@ class Infra:
             "TF_DATA_DIR": str(self.folder / "terraform"),
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
+            # Memory for time: a plan of these resources took 17 seconds of a processor instead of 22.
+            "GOGC": self.settings.environ.get("GOGC", "400"),
         }
         if path := providers.configuration(self.settings, self.folder / "terraform.rc"):
             values["TF_CLI_CONFIG_FILE"] = str(path)
