@@ -343,7 +343,8 @@ CUT = {
 }  # fmt: skip
 
 
-# A minute each, four for the backend, which the provider asks again and again; tests/e2e/test_cancellation.py ends Terraform in each run as well, by way of `invoke deploy`.
+# A minute each, four for the backend, which the provider asks again and again; tests/e2e/test_cancellation.py ends Terraform in each
+# run as well, by way of `invoke deploy`.
 SLOW = ("Longshore killed", "SIGTERM", "Terraform killed", "the backend killed", "the lock lost to another")
 
 
