@@ -24,7 +24,7 @@ from tests.e2e.conftest import Project, Ran, git
 from tests.e2e.test_access import client
 from tests.e2e.test_recovery import pid_of
 
-DAYS = "VARIABLES__LOG_RETENTION_DAYS"
+LATENCY = "VARIABLES__LATENCY_THRESHOLD_SECONDS"  # of one alarm: a change takes no time, where that of a bucket takes a minute
 LONG = "VARIABLES__SINGLE_NAT_GATEWAY"  # false: two more gateways, addresses and routes
 BUCKET = "shop-terraform-state-123456789012"
 SOMEBODY = {
@@ -90,10 +90,10 @@ def planned(live: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     live.restore()
     live.deploy("--skip-checks")
     kept = tmp_path_factory.mktemp("plan")
-    one = Reviewed(live, kept, {key(live, DAYS): "14"})
+    one = Reviewed(live, kept, {key(live, LATENCY): "3"})
     said = live.invoke("infra.plan", "-e", live.name, "--json", **one.environ).data
     assert {change["action"] for change in said["changes"]} == {"update"}
-    assert any("retention_in_days: 7 → 14" in change["details"] for change in said["changes"])
+    assert any("threshold: 1.5 → 3" in change["details"] for change in said["changes"])
     for name in ("plan.tfplan", "plan.json"):
         shutil.copy2(one.folder / name, kept / name)
     assert (one.folder / "plan.tfplan").stat().st_mode & 0o777 == 0o600
@@ -132,7 +132,7 @@ STALE = {
     "another commit": (commit, {}, "it was made at the commit"),
     "another environment": (lambda plan: plan.noted("environment", "production"), {}, "it was made for production"),
     "another account": (lambda plan: plan.noted("account", "999999999999"), {}, "it was made for the account 999999999999"),
-    "a changed variable": (lambda plan: None, {DAYS: "30"}, "the variables have changed"),
+    "a changed variable": (lambda plan: None, {LATENCY: "5"}, "the variables have changed"),
     "a changed variables file": (append("terraform/environments/local.tfvars"), {}, "the variables have changed"),
     "a changed source": (append("terraform/vpc.tf"), {}, "the files in terraform/ have changed"),
     "other providers": (append("terraform/.terraform.lock.hcl"), {}, "the lock file names other providers"),
