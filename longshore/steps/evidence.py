@@ -70,7 +70,7 @@ def ruff(report: str, listed: str) -> str:
 
 def layout(output: str) -> str:
     """Read what `ruff format --check` printed: a mark for every file that it would change or cannot read, and a total."""
-    if wrong := re.findall(r"^\s*--> (\S+?):\d+", output, re.MULTILINE):
+    if wrong := list(dict.fromkeys(re.findall(r"^\s*--> (\S+?):\d+", output, re.MULTILINE))):
         sentence = f"{_count(wrong, 'file')} not laid out as the formatter would"
         raise GateFailed(sentence, detail=_some(wrong), hint="`ruff format` does it")
     if not (said := re.search(r"^(\d+) files? already formatted$", output, re.MULTILINE)) or said[1] == "0":

@@ -28,6 +28,16 @@ def test_the_projects_own_file_loads() -> None:
     assert settings.environments["staging"].endpoint_url == ""
 
 
+def test_a_terraform_variable_may_be_a_fraction(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        '[project]\nname = "shop"\n[environments.blue.variables]\nlatency_threshold_seconds = 1.5\nnode_count = 2\n',
+    )
+    assert repr(settings.environment("blue").variables) == repr(
+        {"latency_threshold_seconds": 1.5, "node_count": 2}
+    )
+
+
 def test_what_is_left_out_follows_from_the_name(tmp_path: Path) -> None:
     settings = read(tmp_path, '[project]\nname = "shop"\n[environments.blue]\n')
     blue = settings.environment("blue")

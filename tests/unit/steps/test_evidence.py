@@ -77,3 +77,9 @@ def test_releases_that_nobody_withdrew_are_counted() -> None:
     examined, unchecked = evidence.withdrawn(report("pip-good.json"))
     assert examined
     assert not unchecked
+
+
+def test_a_file_with_two_ugly_places_counts_once() -> None:
+    said = report("layout-bad.txt")
+    with pytest.raises(GateFailed, match="1 file not laid out"):
+        evidence.layout(said + said)
