@@ -343,14 +343,9 @@ CUT = {
 }  # fmt: skip
 
 
-# A minute each, four for the backend, which the provider asks again and again; tests/e2e/test_cancellation.py ends Terraform in each
-# run as well, by way of `invoke deploy`.
-SLOW = ("Longshore killed", "SIGTERM", "Terraform killed", "the backend killed", "the lock lost to another")
-
-
-@pytest.mark.parametrize(
-    "how", [pytest.param(how, marks=pytest.mark.slow if how in SLOW else ()) for how in CUT]
-)
+# One to four minutes each; tests/e2e/test_cancellation.py ends Terraform in each run as well, by way of `invoke deploy`.
+@pytest.mark.slow
+@pytest.mark.parametrize("how", CUT)
 def test_an_apply_that_is_cut_off_leaves_a_state_from_which_the_next_one_goes_on(
     plan: Reviewed, how: str
 ) -> None:
