@@ -32,10 +32,11 @@ def recorded(settings: Settings) -> dict[str, list[str]]:
     subprocess.run(
         [sys.executable, "-m", "invoke", "lint", "--force", "lint"], check=True, capture_output=True
     )
-    logs = max((settings.work / "logs").iterdir())
+    logs, names = max((settings.work / "logs").iterdir()), files(settings)
     return {
         log.stem: [line[2:] for line in log.read_text().splitlines() if line.startswith("$ ")]
         for log in logs.glob("*.log")
+        if log.stem in names  # others are of what Longshore asked git for
     }
 
 

@@ -84,16 +84,20 @@ class Runner:
         finally:
             self._here.fence = None
 
+    def admit(self, *, change: bool) -> None:
+        """Let what comes next begin, be it a CHANGE or not. Raises Interrupted, and what the fence raises."""
+        if not change or self.cancellation.requested:
+            self.cancellation.check()
+        if change and (fence := getattr(self._here, "fence", None)):
+            fence()
+
     def run(self, command: Command, *, on_line: Listener | None = None, check: bool = True) -> Result:
         """Run COMMAND to its end.
 
         Raises ToolMissing, CommandFailed (unless `check` is off), DeadlineExceeded, DiskFull, and Interrupted after the whole process
         group has ended. In a dry run a change is only announced, and its result is empty.
         """
-        if command.kind is Kind.QUERY or self.cancellation.requested:
-            self.cancellation.check()
-        if command.kind is Kind.CHANGE and (fence := getattr(self._here, "fence", None)):
-            fence()
+        self.admit(change=command.kind is Kind.CHANGE)
         redactor = Redactor(_secrets(command))
         shown = redactor.text(command.text)
         if self.dry_run and command.kind is Kind.CHANGE:

@@ -46,42 +46,6 @@ def get_manifest(cluster: Cluster, manifest: str, *, managed: bool = False) -> C
     )
 
 
-def get_namespace(cluster: Cluster) -> Command:
-    """The application's namespace, or nothing where it does not exist."""
-    what = (
-        "get",
-        "namespace",
-        cluster.namespace,
-        "--ignore-not-found",
-        "--output=json",
-        "--request-timeout=20s",
-    )
-    return query(*cluster.prefix, *what, deadline=30)
-
-
-def get(cluster: Cluster, kinds: str, *, selector: str = "") -> Command:
-    """The objects of KINDS (`pods,replicasets`) in the application's namespace."""
-    chosen = (f"--selector={selector}",) if selector else ()
-    return query(
-        *cluster.prefix,
-        f"--namespace={cluster.namespace}",
-        "get",
-        kinds,
-        *chosen,
-        "--output=json",
-        "--request-timeout=20s",
-        deadline=30,
-    )
-
-
-def get_names(cluster: Cluster, kinds: str, *, selector: str) -> Command:
-    """The objects of KINDS as `kind/name`, one a line."""
-    return query(
-        *cluster.prefix, f"--namespace={cluster.namespace}", "get", kinds, f"--selector={selector}", "--output=name",
-        "--request-timeout=20s", deadline=30,
-    )  # fmt: skip
-
-
 def apply(
     cluster: Cluster, manifest: str | Secret, *, dry_run: bool = False, force: bool = True, secrets: tuple[Secret, ...] = ()
 ) -> Command:  # fmt: skip

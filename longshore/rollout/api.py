@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from longshore import eks_token
 from longshore.command import Secret, query
@@ -35,11 +35,11 @@ EARLY = 60.0  # seconds before its end at which a token is replaced
 
 
 class Refused(Exception):
-    """The API server answered with an error. `status` is HTTP's."""
+    """The API server answered with an error. `status` is HTTP's, `reason` all that it said."""
 
     def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"the API server answered {status}: {reason}")
-        self.status = status
+        super().__init__(f"the API server answered {status}: {reason[:300]}")
+        self.status, self.reason = status, reason
 
 
 class Api:
@@ -71,11 +71,11 @@ class Api:
         return connection
 
     def ask(
-        self, connection: http.client.HTTPSConnection, path: str, method: str = "GET", thing: Any = None
-    ) -> http.client.HTTPResponse:
-        """Return the answer to METHOD PATH on CONNECTION. Raises Refused for an error, OSError where none comes."""
+        self, connection: http.client.HTTPSConnection, path: str, method: str = "GET", thing: Any = None, kind: str = "application/json"
+    ) -> http.client.HTTPResponse:  # fmt: skip
+        """Return the answer to METHOD PATH on CONNECTION; KIND is THING's media type. Raises Refused, OSError where none comes."""
         body = None if thing is None else json.dumps(thing)
-        headers = self._headers() | ({} if thing is None else {"Content-Type": "application/json"})
+        headers = self._headers() | ({} if thing is None else {"Content-Type": kind})
         try:
             connection.request(method, self.root + path, body=body, headers=headers)
             answer = connection.getresponse()
@@ -135,6 +135,14 @@ class Api:
             if not token:
                 return
             more = f"&continue={token}"
+
+    def items(self, path: str, selector: str) -> list[dict[str, Any]]:
+        """Return the objects at PATH that SELECTOR (`label=value`) chooses. Raises Precondition where the server does not give them."""
+        try:
+            pages = self.pages(path, f"&labelSelector={quote(selector)}")
+            return [thing for page in pages for thing in page["items"]]
+        except UNANSWERED as problem:
+            raise Precondition(f"the API server does not say what there is in {path}: {problem}") from None
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "longshore"}
@@ -219,8 +227,8 @@ def _credential(plugin: dict[str, Any], runner: Runner) -> tuple[str, float]:
 
 def _reason(body: bytes) -> str:
     with contextlib.suppress(ValueError, AttributeError):
-        return str(json.loads(body).get("message", ""))[:300]
-    return body.decode(errors="replace")[:300]
+        return str(json.loads(body).get("message", ""))
+    return body.decode(errors="replace")
 
 
 # What a question may end with that is worth asking again; a signal is none of it.

@@ -5,12 +5,13 @@ Each release runs them under names of its own, since a Job cannot be changed. Th
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longshore.commands import kubectl
+from longshore.rollout.api import Api
+from longshore.rollout.apply import apply
 from longshore.rollout.render import Manifest
 from longshore.rollout.verdict import Outcome, Verdict, workloads
 from longshore.rollout.watch import Watcher
@@ -53,7 +54,7 @@ def run(place: Releaser, release: Release, when: str, progress: Progress) -> Ver
         # Not the service's own label: else the Service would send requests to the pods of the Job.
         job["spec"]["template"]["metadata"].setdefault("labels", {})[LABEL] = name
         progress(f"running the hook {name}")
-        place.runner.run(kubectl.apply(place.cluster, json.dumps(job)))
+        apply(place.cluster, place.runner, [job])
         with Watcher(place.cluster, place.runner, workloads([job]), place.environment.patience) as watcher:
             verdict = watcher.until_verdict(place.environment.hook_deadline, progress)
         lines = place.runner.run(kubectl.job_logs(place.cluster, name), check=False).stdout
@@ -72,8 +73,9 @@ def run(place: Releaser, release: Release, when: str, progress: Progress) -> Ver
 
 def _outlive(place: Releaser, hook: str, progress: Progress) -> None:
     """Wait for Jobs of HOOK that a killed run has left running: two migrations at once are worse than one that ends late."""
-    asked = place.runner.run(kubectl.get(place.cluster, "jobs", selector=f"{NAME}={hook}")).stdout
-    left = [job for job in json.loads(asked)["items"] if job.get("status", {}).get("active")]
+    jobs = f"/apis/batch/v1/namespaces/{place.cluster.namespace}/jobs"
+    found = Api(place.cluster, place.runner).items(jobs, f"{NAME}={hook}")
+    left = [job for job in found if job.get("status", {}).get("active")]
     if left:
         progress(f"waiting for {left[0]['metadata']['name']}, which an earlier run has left")
         with Watcher(place.cluster, place.runner, workloads(left), place.environment.patience) as watcher:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
+from longshore.rollout.api import Api
+from longshore.rollout.apply import apply
 from longshore.runner import Runner
 
 LABEL = "longshore.dev/record"
@@ -42,8 +43,10 @@ class Release:
 
 def history(cluster: Cluster, runner: Runner) -> list[Release]:
     """Return the recorded releases, the newest first."""
-    found = json.loads(runner.run(kubectl.get(cluster, "configmaps", selector=f"{LABEL}={KIND}")).stdout)
-    releases = [_read(thing["data"]) for thing in found["items"]]
+    found = Api(cluster, runner).items(
+        f"/api/v1/namespaces/{cluster.namespace}/configmaps", f"{LABEL}={KIND}"
+    )
+    releases = [_read(thing["data"]) for thing in found]
     return sorted(releases, key=lambda release: release.number, reverse=True)
 
 
@@ -71,7 +74,7 @@ def write(cluster: Cluster, runner: Runner, release: Release) -> None:
         },
         "data": {key: str(value) for key, value in asdict(release).items()},
     }
-    runner.run(kubectl.apply(cluster, json.dumps(thing)))
+    apply(cluster, runner, [thing])
 
 
 def abandon(cluster: Cluster, runner: Runner, releases: list[Release], now: str) -> list[Release]:

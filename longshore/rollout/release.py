@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
 from longshore.errors import (
     BadInput,
@@ -23,6 +22,7 @@ from longshore.errors import (
 )
 from longshore.rollout import evidence, guard, hooks, pruning, records, rights, secrets, trial
 from longshore.rollout.api import Api
+from longshore.rollout.apply import apply
 from longshore.rollout.lease import Holder, Lease, LeaseLost
 from longshore.rollout.pods import ARCHITECTURE
 from longshore.rollout.records import Release
@@ -143,10 +143,10 @@ class Releaser:
     def _admitted(self, manifest: Manifest, progress: Progress) -> str:
         """Let the server refuse the manifest before anything changes; return the fields that others have set, and who they are."""
         progress("asking the API server to check the manifest")
-        taken = ""
+        taken, things = "", manifest.objects()
         try:
             try:
-                self.runner.run(kubectl.apply(self.cluster, manifest.text, dry_run=True, force=False))
+                apply(self.cluster, self.runner, things, dry_run=True, force=False)
             except CommandFailed as problem:
                 owners = ", ".join(sorted(set(CONFLICT.findall(problem.detail))))
                 if not owners:
@@ -154,7 +154,7 @@ class Releaser:
                 fields = ", ".join(sorted(set(FIELD.findall(problem.detail))))
                 taken = f"{fields or 'fields'} from {owners}"
                 progress(f"taking back {taken}")
-                self.runner.run(kubectl.apply(self.cluster, manifest.text, dry_run=True))
+                apply(self.cluster, self.runner, things, dry_run=True)
         except CommandFailed as problem:
             raise BadInput(
                 "the API server refuses the manifest; nothing was changed", detail=problem.detail,

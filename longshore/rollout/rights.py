@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -9,6 +10,7 @@ import re
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
 from longshore.errors import CommandFailed, Precondition
+from longshore.rollout.api import UNANSWERED, Api
 from longshore.runner import Runner
 
 KINDS = ("Namespace", "Role", "RoleBinding")  # EKS's edit policy lets nobody change these
@@ -33,10 +35,10 @@ def ensure(cluster: Cluster, runner: Runner, text: str) -> None:
     if not text:
         return
     mark = hashlib.sha256(text.encode()).hexdigest()[:32]
-    asked = runner.run(kubectl.get_namespace(cluster), check=False).stdout
-    found = json.loads(asked)["metadata"].get("annotations", {}) if asked.strip() else {}
-    if found.get(MARK) == mark:
-        return
+    with contextlib.suppress(*UNANSWERED):
+        found = Api(cluster, runner).get(f"/api/v1/namespaces/{cluster.namespace}")["metadata"]
+        if found.get("annotations", {}).get(MARK) == mark:
+            return
     try:
         runner.run(kubectl.apply(cluster, _marked(text, mark)))
     except CommandFailed as problem:

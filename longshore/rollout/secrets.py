@@ -15,6 +15,7 @@ from longshore.command import Secret
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
 from longshore.errors import Precondition
+from longshore.rollout.api import Api
 from longshore.rollout.records import LABEL, Release
 from longshore.runner import Runner
 from longshore.settings import Environment
@@ -80,8 +81,9 @@ def apply(cluster: Cluster, runner: Runner, secrets: Secrets) -> None:
 
 def prune(cluster: Cluster, runner: Runner, releases: list[Release], current: str) -> None:
     """Delete the Secrets that neither CURRENT nor the manifest of any of RELEASES mounts."""
-    found = runner.run(kubectl.get_names(cluster, "secrets", selector=f"{LABEL}={KIND}")).stdout.split()
+    found = Api(cluster, runner).items(f"/api/v1/namespaces/{cluster.namespace}/secrets", f"{LABEL}={KIND}")
     texts = [current, *(release.manifest for release in releases)]
-    old = tuple(name for name in found if not any(name.partition("/")[2] in text for text in texts))
+    names = [str(thing["metadata"]["name"]) for thing in found]
+    old = tuple(f"secret/{name}" for name in names if not any(name in text for text in texts))
     if old:
         runner.run(kubectl.delete_objects(cluster, old))

@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
 from longshore.errors import StateUnknown
 from longshore.rollout import hooks, records, watch
 from longshore.rollout.api import UNANSWERED, Api
+from longshore.rollout.apply import Object, known, path
 from longshore.rollout.render import MANIFEST, Manifest
 from longshore.rollout.verdict import Outcome, workloads
 from longshore.runner import Runner
-
-# Where objects of a kind are: API group and version, and the kinds' plural in it.
-PLURALS = {
-    ("v1", "ConfigMap"): "configmaps",
-    ("v1", "PersistentVolumeClaim"): "persistentvolumeclaims",
-    ("v1", "Secret"): "secrets",
-    ("v1", "Service"): "services",
-    ("v1", "ServiceAccount"): "serviceaccounts",
-    ("apps/v1", "DaemonSet"): "daemonsets",
-    ("apps/v1", "Deployment"): "deployments",
-    ("apps/v1", "StatefulSet"): "statefulsets",
-    ("autoscaling/v2", "HorizontalPodAutoscaler"): "horizontalpodautoscalers",
-    ("batch/v1", "CronJob"): "cronjobs",
-    ("batch/v1", "Job"): "jobs",
-    ("networking.k8s.io/v1", "Ingress"): "ingresses",
-    ("networking.k8s.io/v1", "NetworkPolicy"): "networkpolicies",
-    ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
-}
-
-Object = dict[str, Any]
 
 
 def settled(cluster: Cluster, runner: Runner, manifest: Manifest) -> str | None:
@@ -42,7 +22,11 @@ def settled(cluster: Cluster, runner: Runner, manifest: Manifest) -> str | None:
     wanted = rolled.objects()
     api = Api(cluster, runner)
     try:
-        found = _found(api, wanted) if _known(wanted) else _asked(cluster, runner, rolled)
+        found = (
+            api.several(path(thing, api.namespace) for thing in wanted)
+            if known(wanted, api.namespace)
+            else _asked(cluster, runner, rolled)
+        )
         items = [one for one in found if one]
         if len(items) < len(found) or api.get(records.unfinished(cluster.namespace))["items"]:
             return None
@@ -59,20 +43,6 @@ def settled(cluster: Cluster, runner: Runner, manifest: Manifest) -> str | None:
     if any(verdict.outcome is not Outcome.GOOD for verdict in verdicts):
         return None
     return f"serving already, {verdicts[0].sentence}"
-
-
-def _known(wanted: Iterable[Object]) -> bool:
-    return all((thing["apiVersion"], thing["kind"]) in PLURALS for thing in wanted)
-
-
-def _found(api: Api, wanted: Iterable[Object]) -> list[Object | None]:
-    paths = []
-    for thing in wanted:
-        group = thing["apiVersion"]
-        root = f"/api/{group}" if "/" not in group else f"/apis/{group}"
-        plural = PLURALS[group, thing["kind"]]
-        paths.append(f"{root}/namespaces/{api.namespace}/{plural}/{thing['metadata']['name']}")
-    return api.several(paths)
 
 
 def _asked(cluster: Cluster, runner: Runner, rolled: Manifest) -> list[Object | None]:

@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from longshore.commands import kubectl
 from longshore.rollout import bake, hooks, verify
+from longshore.rollout.apply import apply
 from longshore.rollout.render import Manifest
 from longshore.rollout.verdict import Outcome, Verdict, workloads
 from longshore.rollout.watch import Watcher
@@ -51,9 +51,9 @@ def settle(place: Releaser, release: Release, progress: Progress, *, new: bool) 
 
 def _settle(place: Releaser, release: Release, progress: Progress, *, new: bool) -> Verdict:
     environment = place.environment
-    manifest = hooks.split(release.manifest)[""]
-    place.runner.run(kubectl.apply(place.cluster, manifest))
-    released = workloads(Manifest(text=manifest, mark="").objects())
+    things = Manifest(text=hooks.split(release.manifest)[""], mark="").objects()
+    apply(place.cluster, place.runner, things, first=release.number == 1)
+    released = workloads(things)
     with Watcher(place.cluster, place.runner, released, environment.patience) as watcher:
         verdict = watcher.until_verdict(environment.rollout_deadline, progress)
         if verdict.outcome is not Outcome.GOOD:

@@ -14,7 +14,6 @@ PREFIX = ("kubectl", "--kubeconfig=/k/config", "--context=production")
 
 def test_every_call_names_kubeconfig_and_context() -> None:
     calls = [
-        kubectl.get(CLUSTER, "pods"),
         kubectl.apply(CLUSTER, "x"),
         kubectl.diff(CLUSTER, "x"),
         kubectl.describe(CLUSTER, "pods", ("p",)),

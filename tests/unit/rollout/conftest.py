@@ -17,18 +17,24 @@ from tests.unit.rollout.things import certificate
 class Site:
     def __init__(self, folder: Path) -> None:
         self.answers: list[object] = []
+        self.asked: list[tuple[str, str, object]] = []  # method, path, what was sent
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                site.asked.append((self.command, self.path, json.loads(sent or "null")))
                 answer = site.answers.pop(0) if len(site.answers) > 1 else site.answers[0]
+                refused = isinstance(answer, dict) and answer.get("kind") == "Status"
                 body = json.dumps(answer).encode()
-                self.send_response(answer if isinstance(answer, int) else 200)
+                self.send_response(answer if isinstance(answer, int) else answer["code"] if refused else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            do_PATCH = do_GET  # noqa: N815 - the base class looks for this name
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
