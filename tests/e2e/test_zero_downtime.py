@@ -27,6 +27,7 @@ ONE_WORKER = """            - name: APP_WORKERS
 THREADS = """            - name: APP_THREADS
               value: "32"
 """
+ROOM = 0.35  # of a core, for asking
 PRESTOP = "touch /tmp/draining && sleep 5"
 
 
@@ -58,22 +59,33 @@ def roll_out(project: Project, times: int) -> None:
         assert project.deploy("--skip-checks").data["changed"] is True
 
 
-@pytest.mark.parametrize(
-    ("rollouts", "rate"),
-    [
-        pytest.param(10, 100, id="10 at 100/s"),
-        pytest.param(100, 200, id="100 at 200/s", marks=pytest.mark.slow),
-    ],
-)
-def test_no_request_is_lost_in_rollouts_and_a_rollback(slow: Project, rollouts: int, rate: int) -> None:
+def at_rest(project: Project) -> tuple[int, float]:
+    """Return at which rate to ask, and its p99 at rest, in ms: 200/s, or half of it where asking alone fills this machine's cores.
+
+    Python's TLS costs a slow core half its time at 200/s; beside a rollout the asking would then fall behind and measure itself.
+    """
+    for rate in (200, 100):
+        began = time.process_time()
+        rest = under_load(project, rate, lambda: time.sleep(10)).probe.result()["p99"]
+        share = (time.process_time() - began) / 10
+        print(f"asking at {rate}/s takes {share:.0%} of a core")
+        if share < ROOM:
+            break
+    return rate, rest
+
+
+@pytest.mark.parametrize("rollouts", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_no_request_is_lost_in_rollouts_and_a_rollback(slow: Project, rollouts: int) -> None:
     def work() -> None:
         roll_out(slow, rollouts)
         slow.invoke("rollback", "-e", slow.name)
 
-    rest = under_load(slow, rate, lambda: time.sleep(10)).probe.result()["p99"]
+    rate, rest = at_rest(slow)
     asking = under_load(slow, rate, work)
     meanwhile = asking.probe.result()["p99"]
-    print(f"p99 during {rollouts} rollouts {meanwhile} ms, at rest {rest} ms: {meanwhile / rest:.2f} times")
+    print(
+        f"p99 during {rollouts} rollouts at {rate}/s {meanwhile} ms, at rest {rest} ms: {meanwhile / rest:.2f} times"
+    )
     assert asking.probe.sent > rollouts * rate
     assert asking.probe.result()["classes"] == {}, asking.probe.examples
 
