@@ -81,7 +81,12 @@ def apply(cluster: Cluster, runner: Runner, secrets: Secrets) -> None:
 
 def prune(cluster: Cluster, runner: Runner, releases: list[Release], current: str) -> None:
     """Delete the Secrets that neither CURRENT nor the manifest of any of RELEASES mounts."""
-    found = Api(cluster, runner).items(f"/api/v1/namespaces/{cluster.namespace}/secrets", f"{LABEL}={KIND}")
+    try:
+        found = Api(cluster, runner).items(
+            f"/api/v1/namespaces/{cluster.namespace}/secrets", f"{LABEL}={KIND}"
+        )
+    except Precondition:
+        return  # the release is good and recorded; the next one prunes
     texts = [current, *(release.manifest for release in releases)]
     names = [str(thing["metadata"]["name"]) for thing in found]
     old = tuple(f"secret/{name}" for name in names if not any(name in text for text in texts))
