@@ -137,10 +137,16 @@ class Api:
             more = f"&continue={token}"
 
     def items(self, path: str, selector: str) -> list[dict[str, Any]]:
-        """Return the objects at PATH that SELECTOR (`label=value`) chooses. Raises Precondition where the server does not give them."""
+        """Return the objects at PATH that SELECTOR (`label=value`) chooses, with their kind, which a list names once.
+
+        Raises Precondition where the server does not give them.
+        """
         try:
-            pages = self.pages(path, f"&labelSelector={quote(selector)}")
-            return [thing for page in pages for thing in page["items"]]
+            return [
+                {"apiVersion": page["apiVersion"], "kind": page["kind"].removesuffix("List")} | thing
+                for page in self.pages(path, f"&labelSelector={quote(selector)}")
+                for thing in page["items"]
+            ]
         except UNANSWERED as problem:
             raise Precondition(f"the API server does not say what there is in {path}: {problem}") from None
 

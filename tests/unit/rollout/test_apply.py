@@ -11,6 +11,7 @@ import pytest
 
 from longshore.commands.kubectl import Cluster
 from longshore.errors import ToolMissing
+from longshore.rollout.api import Api
 from longshore.rollout.apply import NotApplied, apply
 from longshore.runner import Runner
 from tests.unit.rollout.conftest import Site
@@ -112,3 +113,16 @@ def test_who_lost_the_lease_changes_nothing(site: Site, cluster: Cluster) -> Non
     with runner.fenced(lost):
         apply(cluster, runner, [thing("Service")], dry_run=True)
     assert len(site.asked) == 1
+
+
+def test_objects_of_a_list_have_their_kind(site: Site, cluster: Cluster) -> None:
+    page = {
+        "apiVersion": "batch/v1",
+        "kind": "JobList",
+        "metadata": {},
+        "items": [{"metadata": {"name": "a"}}],
+    }
+    site.answers = [page]
+    (found,) = Api(cluster, Runner({})).items("/apis/batch/v1/namespaces/shop/jobs", "hook=migrate")
+    assert (found["apiVersion"], found["kind"], found["metadata"]["name"]) == ("batch/v1", "Job", "a")
+    assert site.asked[0][1].endswith("jobs?limit=500&labelSelector=hook%3Dmigrate")
