@@ -1,10 +1,13 @@
-"""What the step graph costs beside the work it spares: `python -m benchmarks.graph`, in the project's root."""
+"""What the step graph costs beside the work it spares, and a listing of its tasks: `python -m benchmarks.graph`, in the project's root."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
+import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +27,23 @@ def timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def listing(folder: Path) -> None:
+    """Print the processor time of `invoke --list` here beside Invoke's own on an empty tasks.py in FOLDER, taken in turn."""
+    (folder / "tasks.py").write_text("")
+    took: dict[Path, list[float]] = {Path.cwd(): [], folder: []}
+    for _ in range(15):
+        for where, seconds in took.items():
+            argv = [sys.executable, "-m", "invoke", "--list"]
+            with subprocess.Popen(
+                argv, cwd=where, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ) as process:
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+            seconds.append(usage.ru_utime + usage.ru_stime)
+    own, empty = map(statistics.median, took.values())
+    print(f"invoke --list: {own:.3f} s, on an empty tasks.py {empty:.3f} s: {own / empty:.2f} times")
 
 
 def files(folder: Path) -> None:
@@ -65,6 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         files(Path(one))
         steps(Path(other))
+        listing(Path(other))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,10 @@ def promtool(tmp_path_factory: pytest.TempPathFactory) -> str:
     if found := shutil.which("promtool"):
         return found
     folder = tmp_path_factory.mktemp("prometheus")
-    subprocess.run(["apt-get", "download", "-q", "prometheus"], cwd=folder, check=True, capture_output=True)
+    download = "apt-get -q download prometheus"  # a machine's lists may be missing or older than its mirror
+    subprocess.run(
+        ["sh", "-c", f"{download} || {{ apt-get -q update && {download}; }}"], cwd=folder, check=True
+    )
     (package,) = folder.glob("prometheus_*.deb")
     subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], check=True, capture_output=True)
     return str(folder / "usr" / "bin" / "promtool")
