@@ -168,18 +168,6 @@ run "deployers_edit_one_namespace" {
   }
 }
 
-run "a_long_name_fits_the_load_balancer" {
-  command = plan
-
-  variables {
-    project     = "a-project-of-16c"
-    environment = "e2e-with-21-characters"
-  }
-
-  # 16 + 1 + 22 would be refused: the environment has 21 at most.
-  expect_failures = [var.environment]
-}
-
 run "the_longest_name_is_cut_and_stays_unique" {
   command = plan
 

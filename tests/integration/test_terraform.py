@@ -1,6 +1,6 @@
 """The real Terraform and provider against the local AWS: apply, empty plan, each variable's changes, destroy, nothing left.
 
-The tests share what one apply made, and stand in the order in which that goes. About four minutes.
+The tests share what one apply made, and stand in the order in which that goes. About three minutes.
 """
 
 from __future__ import annotations
