@@ -29,8 +29,8 @@ def build(
     overrides = [f"--opt=context:{image}=docker-image://{reference}" for image, reference in contexts.items()]
     mounts = [f"--secret=id={key},src={path}" for key, path in secrets.items()]
     return query(
-        program, f"--addr={address}", "build", "--frontend=dockerfile.v0", f"--local=context={context}", f"--local=dockerfile={context}",
+        program, f"--addr={address}", f"--local=context={context}", f"--local=dockerfile={context}",
         f"--opt=filename={dockerfile}", "--opt=build-arg:SOURCE_DATE_EPOCH=0", *overrides, *mounts,
         f"--output=type=image,name={name},push=true,rewrite-timestamp=true,oci-mediatypes=true,compression=zstd,registry.insecure=true",
-        f"--metadata-file={metadata}", "--progress=plain", env=env, deadline=deadline,
+        f"--metadata-file={metadata}", env=env, deadline=deadline,
     )  # fmt: skip

@@ -169,9 +169,8 @@ def _names(place: Place, name: str, *tags: str) -> str:
 def _import(settings: Settings, place: Place, content: Path, dockerfile: Path, names: str) -> Command:
     output = "push=true,registry.insecure=true,oci-mediatypes=true,compression=uncompressed"
     return query(
-        str(buildkit.buildctl(settings)), f"--addr=unix://{place.buildkit_socket}", "build",
-        "--frontend=dockerfile.v0",
-        f"--local=context={content}", f"--local=dockerfile={dockerfile}", "--progress=plain",
+        str(buildkit.buildctl(settings)), f"--addr=unix://{place.buildkit_socket}",
+        f"--local=context={content}", f"--local=dockerfile={dockerfile}",
         # Loopback is fast and a disk is large: packing costs more than it saves.
         f'--output=type=image,"name={names}",{output}',
         env={"DOCKER_CONFIG": str(place.docker_config)}, deadline=300.0,

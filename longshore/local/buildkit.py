@@ -53,8 +53,7 @@ def start(settings: Settings, place: Place, runner: Runner, progress: Progress) 
 def stop(place: Place) -> None:
     """End the daemon, its builds and all that they hold. Fine if there is none."""
     _daemon(place).stop(grace=1.0)  # it would wait for running builds; its databases survive a kill
-    for name in (place.buildkit_socket, place.run / "buildkit-otel.sock"):
-        name.unlink(missing_ok=True)
+    place.buildkit_socket.unlink(missing_ok=True)
     remove_cgroups(cgroup(place))
 
 
@@ -66,7 +65,7 @@ def configuration(place: Place) -> str:
             "runc is not installed", hint="`invoke doctor` lists what is missing and how to get it"
         )
     return CONFIG.read_text().format(
-        root=place.state / "buildkit", socket=place.buildkit_socket, run=place.run, runc=runc,
+        root=place.state / "buildkit", socket=place.buildkit_socket, runc=runc,
         cgroup=cgroup(place), kept=KEPT, registry=place.registry,
     )  # fmt: skip
 
@@ -106,7 +105,7 @@ def _daemon(place: Place) -> Daemon:
 def _command(settings: Settings, config: Path) -> Command:
     return change(
         "unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
-        str(buildkitd(settings)), "--config", str(config),
+        str(buildkitd(settings)), str(config),
         env={"PATH": SYSTEM_PATH},
     )  # fmt: skip
 

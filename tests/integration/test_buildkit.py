@@ -166,9 +166,8 @@ def test_nothing_is_left_of_a_daemon_that_ends_while_it_builds(
     contexts = base_image.contexts(settings, place)
     overrides = [f"--opt=context:{name}=docker-image://{image}" for name, image in contexts.items()]
     command = change(
-        str(buildkit.buildctl(settings)), f"--addr=unix://{place.buildkit_socket}", "build",
-        "--frontend=dockerfile.v0", f"--local=context={context}", f"--local=dockerfile={context}",
-        *overrides,
+        str(buildkit.buildctl(settings)), f"--addr=unix://{place.buildkit_socket}",
+        f"--local=context={context}", f"--local=dockerfile={context}", *overrides,
     )  # fmt: skip
     client = runner.spawn(command, log=context.parent / f"{end}.log")
     try:

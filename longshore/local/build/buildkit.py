@@ -13,9 +13,10 @@ BUILDKIT = Program(
     name="buildkit",
     title=f"BuildKit {VERSION}",
     source=Path(__file__).with_name("buildkit"),
-    packages=("github.com/moby/buildkit/cmd/buildkitd", "github.com/moby/buildkit/cmd/buildctl"),
-    binaries=("buildkitd", "buildctl"),
+    packages=(".",),
+    binaries=("buildkit",),
     stamps={"github.com/moby/buildkit/version.Version": f"v{VERSION}"},
+    links=dict.fromkeys(("buildkitd", "buildctl"), "buildkit"),
 )
 ready = BUILDKIT.ready
 start = BUILDKIT.start

@@ -11,7 +11,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -49,12 +49,12 @@ class Program:
     def arguments(self) -> tuple[str, ...]:
         """The arguments of `go build` that decide what the binary is."""
         linking = " ".join(("-s", "-w", *(f"-X {name}={value}" for name, value in self.stamps.items())))
-        return ("-trimpath", *COMPILING, "-tags", ",".join(self.tags), "-ldflags", linking, *self.packages)
+        return ("-trimpath", *COMPILING, "-tags", ",".join(self.tags), "-ldflags", linking)
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all that the binaries are made from."""
-        made_of = (self.arguments, self.binaries, dict(self.links), platform.machine())
+        made_of = ((*self.arguments, *self.packages), self.binaries, dict(self.links), platform.machine())
         seen = hashlib.sha256(repr(made_of).encode())
         for file in sorted(path for path in self.source.rglob("*") if path.suffix in (".go", ".mod", ".sum")):
             seen.update(f"\0{file.relative_to(self.source)}\0".encode() + file.read_bytes())
@@ -91,8 +91,13 @@ def _compile(program: Program, go: Path, home: Path, runner: Runner, progress: P
         (out := draft / "out").mkdir()
         try:
             planned = _plan(program, go, draft, runner, progress)
-            counter = Counter(planned, program.title, progress)
-            runner.run(_command(program, go, draft, "-v"), on_line=counter.see)
+            if standard := {name for name in planned if "." not in name.partition("/")[0]}:
+                work = "compiling Go's standard library"
+                with exclusive(home.parent / "go-std.lock", runner, progress, work):  # once for all
+                    progress(work, None, None)
+                    runner.run(_command(program, go, draft, packages=standard))
+            counter = Counter(planned - standard, program.title, progress)
+            runner.run(_command(program, go, draft, "-v", "-o", f"{out}/"), on_line=counter.see)
         except (CommandFailed, Precondition) as problem:
             if min(shutil.disk_usage(folder).free for folder in (home, Path.home())) < ROOM:
                 sentence = f"the disk is full: {program.title} could not be compiled"
@@ -125,7 +130,7 @@ def _plan(program: Program, go: Path, draft: Path, runner: Runner, progress: Pro
     return planned
 
 
-def _command(program: Program, go: Path, draft: Path, *mode: str) -> Command:
+def _command(program: Program, go: Path, draft: Path, *mode: str, packages: Iterable[str] = ()) -> Command:
     env = {
         "CGO_ENABLED": "0",
         "GOFLAGS": "-mod=readonly -buildvcs=false",
@@ -136,7 +141,7 @@ def _command(program: Program, go: Path, draft: Path, *mode: str) -> Command:
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }
-    argv = (str(go), "build", *mode, "-o", f"{draft / 'out'}/", *program.arguments)
+    argv = (str(go), "build", *mode, *program.arguments, *(packages or program.packages))
     return query(*argv, cwd=program.source, env=env, deadline=DEADLINE)
 
 
