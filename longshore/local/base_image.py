@@ -148,13 +148,12 @@ def push(settings: Settings, place: Place, runner: Runner, progress: Progress) -
     PAUSE.start(settings, runner, progress)
     pause = PAUSE.path(settings, "pause").parent
     progress("pushing pause", None, None)
-    names = _names(place, "pause", PAUSE_TAG, PAUSE.fingerprint)
-    runner.run(_import(settings, place, pause, PAUSE.source, names))
+    runner.run(_import(settings, place, pause, PAUSE.source, "pause", PAUSE_TAG, PAUSE.fingerprint))
     if _sources():
         name, tag = _name(settings)
         progress(f"pushing {settings.application.base_image}", None, None)
-        names = _names(place, name, tag, _fingerprint())
-        runner.run(_import(settings, place, _archive(settings).parent, SOURCE, names))
+        archive = _archive(settings).parent
+        runner.run(_import(settings, place, archive, SOURCE, name, tag, _fingerprint()))
 
 
 def _name(settings: Settings) -> tuple[str, str]:
@@ -162,11 +161,10 @@ def _name(settings: Settings) -> tuple[str, str]:
     return f"library/{name}", tag or "latest"
 
 
-def _names(place: Place, name: str, *tags: str) -> str:
-    return ",".join(f"{place.registry}/{name}:{tag}" for tag in tags)
-
-
-def _import(settings: Settings, place: Place, content: Path, dockerfile: Path, names: str) -> Command:
+def _import(
+    settings: Settings, place: Place, content: Path, dockerfile: Path, name: str, *tags: str
+) -> Command:
+    names = ",".join(f"{place.registry}/{name}:{tag}" for tag in tags)
     output = "push=true,registry.insecure=true,oci-mediatypes=true,compression=uncompressed"
     return query(
         str(buildkit.buildctl(settings)), f"--addr=unix://{place.buildkit_socket}",

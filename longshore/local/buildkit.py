@@ -26,7 +26,6 @@ from longshore.settings import Settings
 __all__ = ["buildctl", "buildkitd", "cgroup", "ready", "start", "stop"]
 
 CGROUPS = Path("/sys/fs/cgroup")
-KEPT = "4GB"  # of layers and package caches; what was used longest ago goes first
 DEADLINE = 20.0
 EMPTYING = 3.0  # seconds
 
@@ -66,7 +65,7 @@ def configuration(place: Place) -> str:
         )
     return CONFIG.read_text().format(
         root=place.state / "buildkit", socket=place.buildkit_socket, runc=runc,
-        cgroup=cgroup(place), kept=KEPT, registry=place.registry,
+        cgroup=cgroup(place), registry=place.registry,
     )  # fmt: skip
 
 

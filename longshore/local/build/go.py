@@ -91,12 +91,12 @@ def _compile(program: Program, go: Path, home: Path, runner: Runner, progress: P
         (out := draft / "out").mkdir()
         try:
             planned = _plan(program, go, draft, runner, progress)
-            if standard := {name for name in planned if "." not in name.partition("/")[0]}:
-                work = "compiling Go's standard library"
-                with exclusive(home.parent / "go-std.lock", runner, progress, work):  # once for all
-                    progress(work, None, None)
-                    runner.run(_command(program, go, draft, packages=standard))
-            counter = Counter(planned - standard, program.title, progress)
+            counter = Counter(planned, program.title, progress)
+            if standard := [name for name in planned if "." not in name.partition("/")[0]]:
+                with exclusive(home.parent / "go-std.lock", runner, progress, "compiling Go's own library"):
+                    runner.run(_command(program, go, draft, "-v", packages=standard), on_line=counter.see)
+                    for package in standard:  # the other process may have compiled it
+                        counter.see(package)
             runner.run(_command(program, go, draft, "-v", "-o", f"{out}/"), on_line=counter.see)
         except (CommandFailed, Precondition) as problem:
             if min(shutil.disk_usage(folder).free for folder in (home, Path.home())) < ROOM:

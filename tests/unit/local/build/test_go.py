@@ -79,7 +79,7 @@ def test_the_versions_that_are_shown_are_those_that_are_compiled() -> None:
         f"k8s.io/kubernetes v{kubernetes.VERSION}\n" in (kubernetes.KUBERNETES.source / "go.mod").read_text()
     )
     assert (
-        f"github.com/moby/buildkit v{buildkit.VERSION} " in (buildkit.BUILDKIT.source / "go.mod").read_text()
+        f"github.com/moby/buildkit v{buildkit.VERSION}\n" in (buildkit.BUILDKIT.source / "go.mod").read_text()
     )
 
 
