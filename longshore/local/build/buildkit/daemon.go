@@ -53,7 +53,7 @@ func daemon(ctx context.Context, arguments []string) error {
 	if err := os.MkdirAll(settings.Root, 0o700); err != nil {
 		return err
 	}
-	controller, err := controller(ctx, &settings)
+	controller, err := newController(ctx, &settings)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func daemon(ctx context.Context, arguments []string) error {
 	return server.Serve(listener)
 }
 
-func controller(ctx context.Context, settings *config.Config) (*control.Controller, error) {
+func newController(ctx context.Context, settings *config.Config) (*control.Controller, error) {
 	sessions, err := session.NewManager()
 	if err != nil {
 		return nil, err
