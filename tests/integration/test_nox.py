@@ -56,6 +56,9 @@ def commands(python: Path) -> dict[str, list[str]]:
 @pytest.mark.parametrize(("session", "task"), [("lint", "lint"), ("tests", "test"), ("scan", "scan")])
 def test_a_session_calls_what_the_task_calls(session: str, task: str) -> None:
     there = ROOT / ".nox" / session / "bin" / "python"
+    if task == "scan":
+        # The secrets gate remembers what it has read: the first scan of a clone names more files than the next.
+        run(sys.executable, "-m", "invoke", task, "--force")
     run(sys.executable, "-m", "nox", "-s", session, "--", "--force")
     by_nox = commands(there)
     run(sys.executable, "-m", "invoke", task, "--force")
