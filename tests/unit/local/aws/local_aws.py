@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import botocore.session
@@ -21,7 +22,9 @@ HOST = "127.0.0.1:4566"
 REGION = "eu-central-1"
 
 
-LOADER = Loader()  # service models are large: read once for all sessions
+LOADER = (
+    Loader()
+)  # service models are large: read once for all sessions, as a client is made once for all tests
 
 
 class Raw(io.BytesIO):
@@ -31,6 +34,7 @@ class Raw(io.BytesIO):
         yield self.read()
 
 
+@functools.cache
 def session_of(key: str, secret: str, token: str | None = None) -> boto3.Session:
     """Return a session with these credentials."""
     core = botocore.session.get_session()
@@ -38,8 +42,29 @@ def session_of(key: str, secret: str, token: str | None = None) -> boto3.Session
     return boto3.Session(key, secret, token, region_name=REGION, botocore_session=core)
 
 
+@functools.cache
+def client_of(session: boto3.Session, service: str) -> Any:
+    """Return a boto3 client that signs and parses as usual and sends through WSGI."""
+    client = session.client(service, endpoint_url=f"http://{HOST}", region_name=REGION)  # type: ignore[call-overload]
+    client.meta.events.register("before-send", _send)
+    return client
+
+
+def _send(request: Any, **_: Any) -> AWSResponse:
+    answer = LocalAws.asked.open(
+        request.url.removeprefix(f"http://{HOST}") or "/",
+        base_url=f"http://{HOST}",
+        method=request.method,
+        headers=[(name, _text(value)) for name, value in request.headers.items()],
+        data=request.body,
+    )
+    return AWSResponse(request.url, answer.status_code, dict(answer.headers), Raw(answer.data))
+
+
 class LocalAws:
     """The application, its folder, and boto3 clients that reach it without a network."""
+
+    asked: ClassVar[Client]  # the application of the running test, which all clients reach
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,23 +75,11 @@ class LocalAws:
         iam.ensure_operator(folder / "credentials")
         key = iam.iam_backends["123456789012"]["aws"].users["operator"].access_keys[0]
         self.operator = session_of(key.access_key_id, key.secret_access_key)
-        self.http = Client(self.application)
+        LocalAws.asked = self.http = Client(self.application)
 
     def client(self, service: str, session: boto3.Session | None = None) -> Any:
-        """Return a boto3 client that signs and parses as usual and sends through WSGI."""
-        client = (session or self.operator).client(service, endpoint_url=f"http://{HOST}", region_name=REGION)
-        client.meta.events.register("before-send", self._send)
-        return client
-
-    def _send(self, request: Any, **_: Any) -> AWSResponse:
-        answer = self.http.open(
-            request.url.removeprefix(f"http://{HOST}") or "/",
-            base_url=f"http://{HOST}",
-            method=request.method,
-            headers=[(name, _text(value)) for name, value in request.headers.items()],
-            data=request.body,
-        )
-        return AWSResponse(request.url, answer.status_code, dict(answer.headers), Raw(answer.data))
+        """Return a client of SERVICE, the operator's if of no other SESSION."""
+        return client_of(session or self.operator, service)
 
     def get(self, url: str) -> Any:
         """Fetch a URL of this AWS as curl would."""
