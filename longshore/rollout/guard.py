@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from longshore.commands import git
 from longshore.errors import Precondition
@@ -69,19 +68,12 @@ def revision(environment: Environment, runner: Runner, source: Source, releases:
     good = last_good(releases)
     if good is None or source.allow_older or source.commit.startswith(good.revision):
         return
-    newer = runner.run(git.is_ancestor(good.revision, source.commit), check=False)
-    if newer.exit_code != 0:
-        why = (
-            "is older"
-            if newer.exit_code == 1 and _older(runner, source, good)
-            else "does not contain what runs"
-        )
+    contains = runner.run(git.is_ancestor(good.revision, source.commit), check=False).exit_code
+    if contains != 0:
+        behind = git.is_ancestor(source.commit, good.revision)
+        older = contains == 1 and runner.run(behind, check=False).exit_code == 0
+        why = "is older" if older else "does not contain what runs"
         raise Precondition(
             f"{source.commit[:12]} {why}: release {good.number} serves {good.revision}",
             hint="`--allow-older` releases it all the same; in a shallow clone fetch more history",
         )
-
-
-def _older(runner: Runner, source: Source, good: Release) -> bool:
-    result: Any = runner.run(git.is_ancestor(source.commit, good.revision), check=False)
-    return bool(result.exit_code == 0)

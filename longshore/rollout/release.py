@@ -74,9 +74,7 @@ class Releaser:
         with self._leased(progress):
             self._newest()  # the one we waited for may have been newer
             taken = self._admitted(manifest, progress)
-            releases = records.abandon(
-                self.cluster, self.runner, records.history(self.cluster, self.runner), _now()
-            )
+            releases = self._ended()
             secrets.apply(self.cluster, self.runner, mounted)
             release = self._intent(releases, target.revision, target.digest, manifest.text)
             said = self._bring(release, releases, progress, new=True)
@@ -87,9 +85,7 @@ class Releaser:
         """Make the recorded release TO serve again, as a new release with a record of its own. Raises like `run`."""
         guard.cluster(self.environment, Api(self.cluster, self.runner), self.eks)
         with self._leased(progress):
-            releases = records.abandon(
-                self.cluster, self.runner, records.history(self.cluster, self.runner), _now()
-            )
+            releases = self._ended()
             release = self._intent(releases, to.revision, to.digest, to.manifest)
             return self._bring(release, releases, progress, new=False)
 
@@ -102,6 +98,11 @@ class Releaser:
         )  # fmt: skip
         with lease, self.runner.fenced(lease.check):
             yield
+
+    def _ended(self) -> list[Release]:
+        """Return the releases, those that a killed run left unfinished being given up."""
+        found = records.history(self.cluster, self.runner)
+        return records.abandon(self.cluster, self.runner, found, _now())
 
     def _newest(self) -> None:
         if self.environment.protected:
@@ -230,15 +231,12 @@ def passed(releases: list[Release], to: Release) -> Release | None:
 def checked(releases: list[Release], to: int, *, past_migrations: bool, environment: str) -> Release:
     """Return the good release numbered TO, for 0 the one before what runs. Raises Precondition where it may not be returned to."""
     good = [release for release in releases if release.verdict == records.GOOD]
-    chosen = (
-        next((release for release in good if release.number == to), None)
-        if to
-        else next(iter(good[1:]), None)
-    )
-    if chosen is None:
+    found = [release for release in good if release.number == to] if to else good[1:]
+    if not found:
         raise Precondition(
             "there is no such good release to return to", hint=f"`invoke history -e {environment}` lists them"
         )
+    chosen = found[0]
     if (past := passed(releases, chosen)) and not past_migrations:
         raise Precondition(
             f"release {past.number} ran an irreversible migration, which release {chosen.number} does not know",

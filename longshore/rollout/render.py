@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ MANIFEST = "longshore.dev/manifest"  # hash of all that the manifest was made fr
 REVISION = "longshore.dev/revision"
 DIGEST = "longshore.dev/digest"
 SECRETS = "/run/secrets/app"  # where the container finds a file for each of the settings' secrets
+
+# What kustomize is given for what each build changes. Of digits alone, so that it quotes them, as a revision may need it.
+STAND_INS = {"digest": f"sha256:{'0' * 64}", "revision": "7" * 40, "mark": "8" * 32}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,32 +56,38 @@ class Manifest:
 
 
 def render(root: Path, work: Path, program: str, target: Target, runner: Runner) -> Manifest:
-    """Render TARGET's overlay; the same inputs are rendered once. Raises BadInput where the overlay is wrong."""
-    mark = fingerprint.of(root, ("k8s",), target.__dict__)[:32]
-    cached = work / "manifests" / f"{mark}.yaml"
-    if cached.exists():
-        return _manifest(cached.read_text(), mark)
-    overlay = root / "k8s" / "overlays" / target.overlay
+    """Render TARGET's overlay; kustomize runs once for all images of it. Raises BadInput where the overlay is wrong."""
+    form = replace(target, digest=STAND_INS["digest"], revision=STAND_INS["revision"])
+    key = fingerprint.of(root, ("k8s",), form.__dict__)[:32]
+    mark = digest_of(f"{key} {target.digest} {target.revision}")[:32]
+    cached = work / "manifests" / f"{key}.yaml"
+    if not cached.exists():
+        write_atomically(cached, _kustomized(root, work / "kustomize", program, form, runner))
+    text = cached.read_text()
+    for name, value in {"digest": target.digest, "revision": target.revision, "mark": mark}.items():
+        text = text.replace(STAND_INS[name], value)
+    return _manifest(text, mark)
+
+
+def _kustomized(root: Path, folder: Path, program: str, form: Target, runner: Runner) -> str:
+    overlay = root / "k8s" / "overlays" / form.overlay
     if not (overlay / "kustomization.yaml").exists():
         raise BadInput(
-            f"there is no overlay k8s/overlays/{target.overlay}",
+            f"there is no overlay k8s/overlays/{form.overlay}",
             hint="`overlay` in longshore.toml names the folder",
         )
-    folder = work / "kustomize"
-    kustomization = _kustomization(os.path.relpath(overlay, folder), target, mark)
+    kustomization = _kustomization(os.path.relpath(overlay, folder), form, STAND_INS["mark"])
     write_atomically(folder / "kustomization.yaml", json.dumps(kustomization, indent=1))
     try:
         text = runner.run(kubectl.kustomize(program, folder)).stdout
     except CommandFailed as problem:
         raise BadInput(
-            f"k8s/overlays/{target.overlay} cannot be rendered",
+            f"k8s/overlays/{form.overlay} cannot be rendered",
             detail=problem.detail,
             hint="the lines above name the file",
         ) from None
-    manifest = _manifest(text, mark)
-    check(manifest, target)
-    write_atomically(cached, text)
-    return manifest
+    check(_manifest(text, ""), form)
+    return text
 
 
 def check(manifest: Manifest, target: Target) -> None:

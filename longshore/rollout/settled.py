@@ -30,11 +30,8 @@ def settled(cluster: Cluster, runner: Runner, manifest: Manifest) -> str | None:
         items = [one for one in found if one]
         if len(items) < len(found) or api.get(records.unfinished(cluster.namespace))["items"]:
             return None
-        marks = {
-            one["metadata"].get("annotations", {}).get(MANIFEST)
-            for one in items
-            if one["kind"] == "Deployment"
-        }
+        deployments = [one for one in items if one["kind"] == "Deployment"]
+        marks = {one["metadata"].get("annotations", {}).get(MANIFEST) for one in deployments}
         if marks != {manifest.mark} or not _replicas_kept(wanted, items):
             return None
         verdicts = watch.look(api, workloads(wanted))

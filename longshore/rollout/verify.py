@@ -16,10 +16,8 @@ from longshore.errors import StepFailed
 
 ANSWERS = 6  # in a row, each on a connection of its own
 PAUSE = 0.2  # seconds between two questions while the answers are wrong
-MEET, MEET_PAUSE = (
-    10.0,
-    0.02,
-)  # seconds to meet every replica once the answers are right; between two questions meanwhile
+MEET = 10.0  # seconds to meet every replica once the answers are right
+MEET_PAUSE = 0.02  # seconds between two questions meanwhile
 
 
 class Unverified(StepFailed):
@@ -87,9 +85,8 @@ def until_answers(
             found = version(url, authority)
             right = (found.get("digest"), found.get("revision")) == (digest, revision)
             row, since = (row + 1, since) if right else (0, time.monotonic())
-            wrong = (
-                f"it answers with revision {found.get('revision')}, digest {str(found.get('digest'))[:19]}"
-            )
+            digest_found = str(found.get("digest"))[:19]
+            wrong = f"it answers with revision {found.get('revision')}, digest {digest_found}"
             if right:
                 pods.add(str(found.get("pod")))
                 if row >= ANSWERS and (time.monotonic() - since > MEET or set(replicas()) <= pods):

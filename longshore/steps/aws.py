@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 from longshore.command import Secret
 from longshore.errors import Precondition
 from longshore.settings import Environment
+
+
+@functools.cache
+def _models() -> Any:
+    """Return what reads botocore's descriptions of services, each once for all clients."""
+    from botocore.loaders import Loader
+
+    return Loader()
 
 
 def client(environment: Environment, service: str) -> Any:
@@ -22,6 +31,7 @@ def client(environment: Environment, service: str) -> Any:
         for key, value in environment.aws_env.items()
     }
     core = botocore.session.Session()
+    core.register_component("data_loader", _models())
     core.set_config_variable("region", environment.region)
     if path := values.get("AWS_SHARED_CREDENTIALS_FILE"):
         core.set_config_variable("credentials_file", path)

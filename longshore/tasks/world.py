@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -153,7 +154,16 @@ class World:
 
         return settled(self.cluster(), self.runner, self.manifest())
 
+    def _prepare(self) -> None:
+        """Read what a release will need."""
+        from longshore.rollout import release, settled  # noqa: F401
+        from longshore.steps import aws
+
+        for service in ("sts", "eks"):
+            aws.client(self.environment, service)
+
     def _build(self, *, name: str, metadata: Path, env: Mapping[str, str | Secret]) -> Command:
+        threading.Thread(target=self._prepare, daemon=True).start()  # while the builder is waited for
         app, root = self.settings.application, self.settings.root
         if self.place is None:
             from longshore.commands import docker

@@ -279,10 +279,8 @@ def make_cgroups(name: str) -> None:
             continue
         own = hierarchy / name
         own.mkdir(exist_ok=True)
-        for file in (
-            "cpuset.cpus",
-            "cpuset.mems",
-        ):  # a new cpuset is empty, and takes no process until it is not
+        # A new cpuset is empty, and takes no process until it is not.
+        for file in ("cpuset.cpus", "cpuset.mems"):
             if (own / file).exists():
                 (own / file).write_text((hierarchy / file).read_text())
 
