@@ -1,6 +1,6 @@
 """What `invoke deploy` takes beside the shortest script for the same: `python -m benchmarks.deploy`, where `local` is up.
 
-The script builds, replaces the digest in the manifest, applies it and waits for `kubectl rollout status`: it checks nothing,
+The script builds, renders the overlay with that digest, applies it and waits for `kubectl rollout status`: it checks nothing,
 verifies nothing, does not wait until old pods are gone and keeps no record.
 """
 
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from longshore.rollout import verify
+from longshore.rollout.render import STAND_INS
 from longshore.runner import Runner
 from longshore.settings import load, process_environment
 from longshore.tasks.world import World
@@ -32,25 +33,25 @@ class Site:
         settings = load(Path.cwd(), process_environment())
         self.world = World(settings, "local", Runner(settings.environ))
         self.note = settings.root / settings.application.path / "benchmark.txt"
-        self.script, self.manifest, self.metadata = (
-            folder / name for name in ("deploy.sh", "manifest.yaml", "metadata.json")
-        )
+        self.script, self.metadata = folder / "deploy.sh", folder / "metadata.json"
         self.url = str(self.world.infra.outputs()["url"])
 
     def write_script(self, *, build: bool = True) -> list[str]:
-        """Write the script for the sources as they are, and return how it is called."""
+        """Write the script for the sources as they are, and return how it is called. It renders what Longshore renders last."""
         world = self.world
-        text, served = world.manifest().text, self.digest()
-        self.manifest.write_text(text)
+        manifest, served = world.manifest(), self.digest()
         kubectl = shlex.join(world.cluster().prefix)
         name = f"{world.infra.outputs()['repository_url']}:benchmark"
         building = shlex.join(world.image.builder(name=name, metadata=self.metadata, env={}).argv)
         known = f"digest=$({sys.executable} -c \"import json; print(json.load(open('{self.metadata}'))['containerimage.digest'])\")"
-        change = f'sed "s/{served}/$digest/g" {self.manifest}' if build else f"cat {self.manifest}"
+        digest = "$digest" if build else served
+        values = {"digest": digest, "revision": world.source.revision, "mark": manifest.mark}
+        change = ";".join(f"s/{STAND_INS[name]}/{value}/g" for name, value in values.items())
+        rendered = f'{world.kubectl} kustomize {world.infra.folder / "kustomize"} | sed "{change}"'
         login = world.place.docker_config if world.place else ""
         self.script.write_text(
             f"set -euo pipefail\nexport DOCKER_CONFIG={login}\n" + (f"{building} >/dev/null 2>&1\n{known}\n" if build else "")
-            + f"{change} | {kubectl} apply --server-side --force-conflicts --field-manager=longshore -f - >/dev/null\n"
+            + f"{rendered} | {kubectl} apply --server-side --force-conflicts --field-manager=longshore -f - >/dev/null\n"
             f"{kubectl} -n {world.environment.namespace} rollout status deployment/app --timeout=300s >/dev/null\n"
         )  # fmt: skip
         return ["bash", str(self.script)]
