@@ -41,12 +41,15 @@ def recorded(settings: Settings) -> dict[str, list[str]]:
 
 
 def files(settings: Settings) -> dict[str, list[str]]:
-    """Return which files each step of the group reads."""
+    """Return which files each step of the group reads; one that could be there and is not, the others cannot be told of."""
     runner = Runner(settings.environ)
     tree = Tree(settings.root, settings.work, lambda: runner.run(git.listed()).stdout)
     steps = [step for step in checks.steps(settings, runner) if step.group == "lint" and step.reads]
-    return {
+    found = {
         step.name: tree.match(step.reads.files, ignored=step.reads.ignored) for step in steps if step.reads
+    }
+    return {
+        name: [file for file in reads if (settings.root / file).exists()] for name, reads in found.items()
     }
 
 
@@ -91,7 +94,7 @@ def main() -> None:
     task = peers.program(settings, peers.TASK)
     edited = settings.root / EDITED
     text = edited.read_text()
-    versions = [text, f"{text}\n# another version\n"]
+    versions = [text, f"{text}\n\n# another version\n"]
     with tempfile.TemporaryDirectory() as name:
         lines = recorded(settings)
         calls = write(Path(name), lines, files(settings))
@@ -103,7 +106,7 @@ def main() -> None:
 
         def edit(name: str) -> None:
             turns[name] += 1
-            edited.write_text(f"{text}\n# version {name} {turns[name]} {time.time()}\n")
+            edited.write_text(f"{text}\n\n# version {name} {turns[name]} {time.time()}\n")
 
         def back_and_forth(name: str) -> None:
             turns[name] += 1
