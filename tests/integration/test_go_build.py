@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from longshore.cancellation import SIGNALS, Cancellation
+from longshore.command import Command
 from longshore.errors import CommandFailed, Interrupted, Precondition
 from longshore.local.build import Progress, toolchain
 from longshore.local.build.go import Program
-from longshore.runner import Runner
+from longshore.runner import Result, Runner
 from longshore.settings import Application, Gates, Project, Settings
 from longshore.settings_graph import Results
 
@@ -123,6 +125,45 @@ def test_two_that_start_together_compile_once_and_later_ones_not_at_all(
     later: Said = []
     program.start(settings, runner(settings), record(later))
     assert later == []
+
+
+class Listening(Runner):
+    """A runner that keeps what `go build -v` names: the packages that this process compiles."""
+
+    compiled: set[str]
+
+    def run(
+        self, command: Command, *, on_line: Callable[[str], object] | None = None, check: bool = True
+    ) -> Result:
+        def hear(line: str) -> None:
+            if "-v" in command.argv:
+                self.compiled.add(line)
+            if on_line:
+                on_line(line)
+
+        return super().run(command, on_line=hear, check=check)
+
+
+def test_two_programs_that_start_together_compile_the_standard_library_once(
+    program: Program, settings: Settings
+) -> None:
+    other = program.source.with_name("other")
+    shutil.copytree(program.source, other)
+    (other / "main.go").write_text(HELLO.replace("os.Args", "os.Args[1:]"))
+    runners = [Listening(settings.environ), Listening(settings.environ)]
+    threads = []
+    for one, running in zip((program, replace(program, name="other", source=other)), runners, strict=True):
+        running.compiled = set()
+        threads.append(threading.Thread(target=one.start, args=(settings, running, record([]))))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first, second = (running.compiled for running in runners)
+    assert program.ready(settings)
+    assert replace(program, name="other", source=other).ready(settings)
+    assert first & second == {"example/hello"}
+    assert "encoding/json" in first ^ second
 
 
 def test_an_unreachable_module_proxy_is_a_missing_precondition(program: Program, settings: Settings) -> None:
