@@ -100,7 +100,7 @@ class Releaser:
             yield
 
     def _ended(self) -> list[Release]:
-        """Return the releases, those that a killed run left unfinished being given up."""
+        """Return the releases; those that a killed run left unfinished are given up."""
         found = records.history(self.cluster, self.runner)
         return records.abandon(self.cluster, self.runner, found, _now())
 
