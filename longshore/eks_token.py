@@ -25,10 +25,19 @@ PRESIGNED_FOR = 60  # seconds; the API server takes the token for 15 minutes wha
 HOLDS = 14 * 60  # seconds that a token is used: a minute less than it is valid
 KIND = {"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1"}
 IDENTITY = (  # environment variables that decide whose token it is
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE",
-    "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONFIG_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_STS",
     "HOME",
-)  # fmt: skip
+)
 FILES = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 
 
@@ -97,8 +106,11 @@ def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
             text, expiry = _fresh(options)
         except Exception as problem:  # noqa: BLE001 (botocore has dozens; kubectl shows stderr as it is)
             print(f"no EKS token for {options['cluster-name']}: {problem}", file=sys.stderr)
-            usual = "`aws sts get-caller-identity` shows whether the credentials work"
-            print(f"hint: {getattr(problem, 'hint', '') or usual}", file=sys.stderr)
+            hint = (
+                getattr(problem, "hint", "")
+                or "`aws sts get-caller-identity` shows whether the credentials work"
+            )
+            print(f"hint: {hint}", file=sys.stderr)
             return 3
         _write(cached, text, expiry)
     print(text)

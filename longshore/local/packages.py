@@ -24,31 +24,40 @@ OPTIONS = ("-o", "APT::Status-Fd=3", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpk
 DEADLINE = 1800.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Package:
-    """A Debian package. Any of `programs`, by default one of its name, shows that it is there; `unit` is the service that it enables."""
+    """A Debian package. Any of `programs` shows that it is there; `unit` is the service that it enables."""
 
     name: str
+    programs: tuple[str, ...]
     why: str
-    programs: tuple[str, ...] = ()
     unit: str = ""
 
     def installed(self, path: str) -> bool:
         """Tell whether a program of it is in the folders PATH."""
-        return any(shutil.which(program, path=path) for program in self.programs or (self.name,))
+        return any(shutil.which(program, path=path) for program in self.programs)
 
 
-CNI = ("/usr/lib/cni/bridge", "/opt/cni/bin/bridge")
 NEEDED = (
-    Package("containerd", "runs the cluster's containers", unit="containerd"),
-    Package("runc", "starts each container, also those that build images"),
-    Package("containernetworking-plugins", "gives pods their network", CNI),
-    Package("iptables", "Kubernetes routes services by it"),
-    Package("conntrack", "Kubernetes drops stale connections by it"),
-    Package("iproute2", "links the cluster's network to this machine", ("ip",)),
-    Package("docker-registry", "keeps images", unit="docker-registry"),
-    Package("mmdebstrap", "makes the base image from Debian packages"),
-    Package("nginx-light", "serves HTTPS in front of the cluster", ("nginx",), unit="nginx"),
+    Package(
+        name="containerd", programs=("containerd",), why="runs the cluster's containers", unit="containerd"
+    ),
+    Package(name="runc", programs=("runc",), why="starts each container, also those that build images"),
+    Package(
+        name="containernetworking-plugins",
+        programs=("/usr/lib/cni/bridge", "/opt/cni/bin/bridge"),
+        why="gives pods their network",
+    ),
+    Package(name="iptables", programs=("iptables",), why="Kubernetes routes services by it"),
+    Package(name="conntrack", programs=("conntrack",), why="Kubernetes drops stale connections by it"),
+    Package(name="iproute2", programs=("ip",), why="links the cluster's network to this machine"),
+    Package(
+        name="docker-registry", programs=("docker-registry",), why="keeps images", unit="docker-registry"
+    ),
+    Package(name="mmdebstrap", programs=("mmdebstrap",), why="makes the base image from Debian packages"),
+    Package(
+        name="nginx-light", programs=("nginx",), why="serves HTTPS in front of the cluster", unit="nginx"
+    ),
 )
 
 
@@ -78,7 +87,7 @@ def start(settings: Settings, runner: Runner, progress: Progress) -> None:
     if not lacking:
         return
     if not shutil.which("apt-get", path=SYSTEM_PATH):
-        names = ", ".join(f"{(one.programs or (one.name,))[0]} ({one.why})" for one in lacking)
+        names = ", ".join(f"{package.programs[0]} ({package.why})" for package in lacking)
         raise Precondition(
             f"this machine lacks {names}", hint="install them with the system's package manager"
         )
@@ -99,10 +108,11 @@ def _install(packages: tuple[Package, ...], runner: Runner, progress: Progress) 
     try:
         with no_services(POLICY):
             runner.run(_apt("dpkg", "--configure", "-a"))  # what a killed installation left half done
-            progress("reading the package lists", None, None)
-            # One mirror may be down.
-            runner.run(_apt("apt-get", *OPTIONS, "update"), on_line=meter.see, check=False)
-            progress("fetching packages", 0, 100)
+            meter.begin("update")
+            runner.run(
+                _apt("apt-get", *OPTIONS, "update"), on_line=meter.see, check=False
+            )  # one mirror may be down
+            meter.begin("install")
             install = ("install", "--yes", "--no-install-recommends", *names)
             runner.run(_apt("apt-get", *OPTIONS, *install), on_line=meter.see)
     except CommandFailed as problem:
@@ -134,8 +144,9 @@ def no_services(policy: Path) -> Iterator[None]:
 
     A script that is there already belongs to somebody who decided the same or otherwise, and stays as it is.
     """
-    # Ours may be left by a killed run.
-    if policy.exists() and policy.read_text(errors="replace") != POLICY_TEXT:
+    if (
+        policy.exists() and policy.read_text(errors="replace") != POLICY_TEXT
+    ):  # ours may be left by a killed run
         yield
         return
     try:
@@ -152,6 +163,13 @@ class Meter:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._last = ("", -1)
+
+    def begin(self, action: str) -> None:
+        """Say what apt is asked for, until it reports by itself."""
+        if action == "update":
+            self._progress("reading the package lists", None, None)
+        else:
+            self._progress("fetching packages", 0, 100)
 
     def see(self, line: str) -> None:
         """Take one line of output; those of form KIND:PACKAGE:PERCENT:TEXT count."""

@@ -16,7 +16,7 @@ import pytest
 from longshore.cancellation import SIGNALS, Cancellation
 from longshore.command import Command
 from longshore.errors import CommandFailed, Interrupted, Precondition
-from longshore.local.build import Progress, kubernetes, toolchain
+from longshore.local.build import Progress, toolchain
 from longshore.local.build.go import Program
 from longshore.runner import Result, Runner
 from longshore.settings import Application, Gates, Project, Settings
@@ -31,7 +31,6 @@ import (
 
 func main() { _ = json.NewEncoder(os.Stdout).Encode(os.Args) }
 """
-UUID = "github.com/google/uuid"
 Said = list[tuple[str, int | None, int | None]]
 
 
@@ -165,27 +164,6 @@ def test_two_programs_that_start_together_compile_the_standard_library_once(
     assert replace(program, name="other", source=other).ready(settings)
     assert first & second == {"example/hello"}
     assert "encoding/json" in first ^ second
-
-
-def test_a_file_that_is_left_out_of_a_module_is_not_compiled(program: Program, settings: Settings) -> None:
-    ours = kubernetes.KUBERNETES.source
-    needed = next(line.split() for line in (ours / "go.mod").read_text().splitlines() if UUID in line)
-    sums = [line for line in (ours / "go.sum").read_text().splitlines() if line.startswith(f"{UUID} ")]
-    (program.source / "go.mod").write_text(
-        f"module example/hello\n\ngo 1.25.0\n\nrequire {UUID} {needed[1]}\n"
-    )
-    (program.source / "go.sum").write_text("\n".join(sums) + "\n")
-    main = f'package main\n\nimport "{UUID}"\n\nfunc main() {{ println(uuid.New().String()) }}\n'
-    (program.source / "main.go").write_text(main)
-    thin = replace(program, leave_out={UUID: ("dce.go",)})  # which this does not need
-    thin.start(settings, runner(settings), record([]))
-    assert thin.ready(settings)
-    assert not replace(program).ready(settings)
-    (program.source / "main.go").write_text(main.replace("uuid.New()", "uuid.Must(uuid.NewDCEPerson())"))
-    with pytest.raises(CommandFailed) as problem:
-        replace(thin).start(settings, runner(settings), record([]))
-    assert "undefined: uuid.NewDCEPerson" in problem.value.detail
-    replace(program).start(settings, runner(settings), record([]))  # the module itself is as it was
 
 
 def test_an_unreachable_module_proxy_is_a_missing_precondition(program: Program, settings: Settings) -> None:

@@ -6,7 +6,6 @@ The Go version is not part of the fingerprint: a newer Go is no reason to compil
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import re
@@ -45,9 +44,6 @@ class Program:
     tags: tuple[str, ...] = ()
     stamps: Mapping[str, str] = field(default_factory=dict)  # Go variables that hold a version
     links: Mapping[str, str] = field(default_factory=dict)
-    leave_out: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # files of modules that nothing needs
 
     @cached_property
     def arguments(self) -> tuple[str, ...]:
@@ -58,13 +54,7 @@ class Program:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all that the binaries are made from."""
-        made_of = (
-            (*self.arguments, *self.packages),
-            self.binaries,
-            dict(self.links),
-            platform.machine(),
-            *self.leave_out.items(),
-        )
+        made_of = ((*self.arguments, *self.packages), self.binaries, dict(self.links), platform.machine())
         seen = hashlib.sha256(repr(made_of).encode())
         for file in sorted(path for path in self.source.rglob("*") if path.suffix in (".go", ".mod", ".sum")):
             seen.update(f"\0{file.relative_to(self.source)}\0".encode() + file.read_bytes())
@@ -100,7 +90,6 @@ def _compile(program: Program, go: Path, home: Path, runner: Runner, progress: P
         draft = Path(name)
         (out := draft / "out").mkdir()
         try:
-            _thin(program, go, draft, runner)
             planned = _plan(program, go, draft, runner, progress)
             counter = Counter(planned, program.title, progress)
             if standard := [name for name in planned if "." not in name.partition("/")[0]]:
@@ -115,28 +104,6 @@ def _compile(program: Program, go: Path, home: Path, runner: Runner, progress: P
                 raise DiskFull(sentence, detail=problem.detail) from None
             raise
         _put(program, out, home / program.fingerprint)
-
-
-def _thin(program: Program, go: Path, draft: Path, runner: Runner) -> None:
-    """Have Go take a copy of each module that holds more than is needed, without it."""
-    for name in ("go.mod", "go.sum") if program.leave_out else ():
-        shutil.copyfile(program.source / name, draft / name)
-    for module, files in program.leave_out.items():
-        fetched = runner.run(_go(program, go, draft, "mod", "download", "-json", module), check=False)
-        if fetched.exit_code != 0:
-            raise _not_fetched(program, fetched.tail)
-        shutil.copytree(json.loads(fetched.stdout)["Dir"], copy := draft / module)
-        for file in files:
-            (copy / file).unlink()
-        runner.run(_go(program, go, draft, "mod", "edit", f"-replace={module}={copy}", str(draft / "go.mod")))
-
-
-def _not_fetched(program: Program, detail: str) -> Precondition:
-    return Precondition(
-        f"the Go modules of {program.title} could not be fetched",
-        hint="`go env GOPROXY` names the module proxy; what was fetched is kept: run the same again",
-        detail=detail,
-    )
 
 
 def _plan(program: Program, go: Path, draft: Path, runner: Runner, progress: Progress) -> set[str]:
@@ -155,18 +122,15 @@ def _plan(program: Program, go: Path, draft: Path, runner: Runner, progress: Pro
     progress(f"looking at what is needed for {program.title}", None, None)
     result = runner.run(_command(program, go, draft, "-n"), on_line=see, check=False)
     if result.exit_code != 0:
-        raise _not_fetched(program, result.tail)
+        raise Precondition(
+            f"the Go modules of {program.title} could not be fetched",
+            hint="`go env GOPROXY` names the module proxy; what was fetched is kept: run the same again",
+            detail=result.tail,
+        )
     return planned
 
 
 def _command(program: Program, go: Path, draft: Path, *mode: str, packages: Iterable[str] = ()) -> Command:
-    modules = (f"-modfile={draft / 'go.mod'}",) if program.leave_out else ()
-    return _go(
-        program, go, draft, "build", *mode, *modules, *program.arguments, *(packages or program.packages)
-    )
-
-
-def _go(program: Program, go: Path, draft: Path, *words: str) -> Command:
     env = {
         "CGO_ENABLED": "0",
         "GOFLAGS": "-mod=readonly -buildvcs=false",
@@ -177,7 +141,8 @@ def _go(program: Program, go: Path, draft: Path, *words: str) -> Command:
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }
-    return query(str(go), *words, cwd=program.source, env=env, deadline=DEADLINE)
+    argv = (str(go), "build", *mode, *program.arguments, *(packages or program.packages))
+    return query(*argv, cwd=program.source, env=env, deadline=DEADLINE)
 
 
 class Counter:

@@ -24,8 +24,6 @@ KUBERNETES = Program(
         f"{VERSION_PACKAGE}.gitMajor": MAJOR,
         f"{VERSION_PACKAGE}.gitMinor": MINOR,
     },
-    # A helper of tests whose name does not say so: it brings in all of client-go's fakes, 30 CPU seconds of compiling.
-    leave_out={"k8s.io/apiserver": ("pkg/admission/plugin/policy/generic/policy_test_context.go",)},
     links=dict.fromkeys((*SERVERS, "kubectl"), "kube"),  # the binary looks at the name it is called by
 )
 ready = KUBERNETES.ready

@@ -12,6 +12,7 @@ Said = list[tuple[str, int | None, int | None]]
 def test_fetching_is_the_first_half_and_installing_the_second() -> None:
     said: Said = []
     meter = Meter(lambda *words: said.append(words))
+    meter.begin("install")
     for line in (
         "Reading package lists...",
         "dlstatus:1:40.5:Retrieving file 1 of 4 (12s remaining)",
@@ -23,6 +24,7 @@ def test_fetching_is_the_first_half_and_installing_the_second() -> None:
     ):
         meter.see(line)
     assert said == [
+        ("fetching packages", 0, 100),
         ("Retrieving file 1 of 4 (12s remaining)", 20, 100),
         ("dpkg-exec: Running dpkg", 50, 100),
         ("runc: Configuring runc (amd64)", 91, 100),
