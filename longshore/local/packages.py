@@ -109,9 +109,8 @@ def _install(packages: tuple[Package, ...], runner: Runner, progress: Progress) 
         with no_services(POLICY):
             runner.run(_apt("dpkg", "--configure", "-a"))  # what a killed installation left half done
             meter.begin("update")
-            runner.run(
-                _apt("apt-get", *OPTIONS, "update"), on_line=meter.see, check=False
-            )  # one mirror may be down
+            # One mirror may be down.
+            runner.run(_apt("apt-get", *OPTIONS, "update"), on_line=meter.see, check=False)
             meter.begin("install")
             install = ("install", "--yes", "--no-install-recommends", *names)
             runner.run(_apt("apt-get", *OPTIONS, *install), on_line=meter.see)
@@ -144,9 +143,8 @@ def no_services(policy: Path) -> Iterator[None]:
 
     A script that is there already belongs to somebody who decided the same or otherwise, and stays as it is.
     """
-    if (
-        policy.exists() and policy.read_text(errors="replace") != POLICY_TEXT
-    ):  # ours may be left by a killed run
+    # Ours may be left by a killed run.
+    if policy.exists() and policy.read_text(errors="replace") != POLICY_TEXT:
         yield
         return
     try:

@@ -51,7 +51,7 @@ def errors(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (BotoCoreError, ClientError) as problem:
+    except (BotoCoreError, ClientError, ValueError) as problem:  # the last for an address that is none
         raise Precondition(
             f"{what} cannot be reached: {problem}",
             hint="check the credentials: `invoke doctor` says what it finds",

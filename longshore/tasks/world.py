@@ -155,12 +155,15 @@ class World:
         return settled(self.cluster(), self.runner, self.manifest())
 
     def _prepare(self) -> None:
-        """Read what a release will need."""
+        """Read what a release will need; what is wrong with it, the release says."""
+        from contextlib import suppress
+
         from longshore.rollout import release, settled  # noqa: F401
         from longshore.steps import aws
 
         for service in ("sts", "eks"):
-            aws.client(self.environment, service)
+            with suppress(Exception):
+                aws.client(self.environment, service)
 
     def _build(self, *, name: str, metadata: Path, env: Mapping[str, str | Secret]) -> Command:
         threading.Thread(target=self._prepare, daemon=True).start()  # while the builder is waited for

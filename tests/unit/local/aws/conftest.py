@@ -34,10 +34,10 @@ def aws(tmp_path: Path, credentials: Path) -> Iterator[LocalAws]:
 def quick() -> Iterator[None]:
     """Empty moto, and leave out what takes longer to read than a test to run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(iam_models, "load_iam_aws_managed_policies", lambda: False)  # AWS's own policies
-        patch.setattr(
-            eks_utils, "Session", AccountSpecificBackend.get_session
-        )  # the regions, for each cluster
+        # AWS's own policies.
+        patch.setattr(iam_models, "load_iam_aws_managed_policies", lambda: False)
+        # The regions, for each cluster.
+        patch.setattr(eks_utils, "Session", AccountSpecificBackend.get_session)
         forget()
         yield
         forget()

@@ -22,9 +22,8 @@ HOST = "127.0.0.1:4566"
 REGION = "eu-central-1"
 
 
-LOADER = (
-    Loader()
-)  # service models are large: read once for all sessions, as a client is made once for all tests
+# Service models are large: read once for all sessions, as a client is made once for all tests.
+LOADER = Loader()
 
 
 class Raw(io.BytesIO):
