@@ -142,7 +142,7 @@ class Infra:
             hint = (
                 f"`invoke infra.bootstrap -e {self.environment.name}` makes the bucket of the state"
                 if "bucket" in problem.detail
-                else ""
+                else "it needs the registry of its providers, and AWS with this shell's credentials and AWS_* variables"
             )
             raise Precondition("Terraform cannot be initialised", detail=problem.detail, hint=hint) from None
 
