@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from invoke.collection import Collection
 def collection() -> Collection:
     """Return every command; another repository adds it to its own with `ns.add_collection(collection(), name="ship")`."""
     _keep_compiled(Path.cwd())
+    # Looking for garbage, while it imports and as it ends, is a tenth of a short command.
+    gc.set_threshold(100_000)
+    atexit.register(gc.freeze)
     from longshore.tasks import check, deploy, doctor, image, infra, local, plan, release, report, serve
 
     top = Collection()

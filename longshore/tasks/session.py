@@ -79,13 +79,10 @@ class Opened:
         if isinstance(error, OSError) and error.errno in (28, 122):
             raise self._ended(DiskFull("the disk is full")) from None
         if error is None:
-            try:
+            try:  # all may be done, but whoever sent a signal must not take it for a success
                 self.cancellation.release()
-            except (
-                Failure
-            ) as failure:  # all is done, but whoever sent the signal must not take it for a success
+            except Failure as failure:
                 raise self._ended(failure) from None
-        if error is None:
             self._report(0)
             if self.as_json:
                 print(_json(self._data))
