@@ -21,8 +21,10 @@ REVISION = "longshore.dev/revision"
 DIGEST = "longshore.dev/digest"
 SECRETS = "/run/secrets/app"  # where the container finds a file for each of the settings' secrets
 
-# What kustomize is given for what each build changes. Of digits alone, so that it quotes them, as a revision may need it.
-STAND_INS = {"digest": f"sha256:{'0' * 64}", "revision": "7" * 40, "mark": "8" * 32}
+# What kustomize is given for what each build changes: digits alone, so that it quotes them as a revision may need it, and such as
+# nobody writes into a manifest.
+_DIGITS = str(int(hashlib.sha512(b"what a build changes").hexdigest(), 16))
+STAND_INS = {"digest": f"sha256:{_DIGITS[:64]}", "revision": _DIGITS[64:104], "mark": _DIGITS[104:136]}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,19 @@ def test_a_release_of_another_image_is_rendered_without_kustomize(tmp_path: Path
         assert manifest.objects() == expected.objects()
 
 
+def test_what_the_manifest_says_itself_is_left_as_it_is(tmp_path: Path, kubectl: str) -> None:
+    shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
+    file = tmp_path / "k8s" / "base" / "deployment.yaml"
+    side = {"name": "side", "image": "registry:5001/shop/app@sha256:" + "0" * 64}
+    deployment = yaml.safe_load(file.read_text())
+    deployment["spec"]["template"]["spec"]["containers"].append(side)
+    deployment["metadata"]["annotations"] |= {"example.com/first": "7" * 40, "example.com/second": "8" * 32}
+    file.write_text(yaml.safe_dump(deployment))
+    text = render(tmp_path, tmp_path / "work", kubectl, TARGET, Runner(os.environ)).text
+    for said in (side["image"], "7" * 40, "8" * 32):
+        assert said in text
+
+
 def test_another_overlay_or_manifest_is_rendered_anew(tmp_path: Path, kubectl: str) -> None:
     runner = Runner(os.environ)
     shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
