@@ -210,7 +210,8 @@ def test_listing_imports_no_library_that_invoke_itself_does_not(tmp_path: Path) 
     assert "longshore.tasks" in own
     assert "invoke.program" in own & empty
     ours = re.compile(r"longshore(\.(command|commands|errors|steps|tasks)\b.*)?")
-    assert {name for name in own - empty if not ours.fullmatch(name)} <= {"__future__", "graphlib", "tasks"}
+    others = {name for name in own - empty if not ours.fullmatch(name)}
+    assert others <= {"__future__", "gc", "graphlib", "tasks"}  # all but the third cost nothing
 
 
 def test_what_changed_is_named_and_a_dry_run_runs_nothing(tmp_path: Path) -> None:
