@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -35,9 +34,8 @@ class AwsProcess:
         self.cluster_file = folder / "cluster.json"
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self) -> float:
-        """Start it, wait until it serves, and return how many seconds that took."""
-        began = time.monotonic()
+    def start(self) -> None:
+        """Start it and wait until it serves."""
         argv = [sys.executable, "-m", "longshore.local.aws", "--state", str(self.folder)]
         argv += ["--listen", f"127.0.0.1:{self.port}", "--registry", "127.0.0.1:5001"]
         argv += ["--cluster", str(self.cluster_file)]
@@ -45,7 +43,6 @@ class AwsProcess:
             self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT)
         assert self.process.stdout
         assert self.process.stdout.readline() == "ready\n", self.errors.read_text()
-        return time.monotonic() - began
 
     def end(self, *, kill: bool = False) -> int:
         """End it with SIGTERM, or SIGKILL, and return its exit code."""

@@ -234,7 +234,7 @@ def test_sigterm_lets_a_running_request_end(run_dir: Path) -> None:
     finally:
         server.stop()
     assert answers == [(200, "slept")]
-    assert took < 6
+    assert took < 25, "it ends with the request, not with its grace of 30 s"
 
 
 def test_every_line_of_the_log_is_json(server: Server) -> None:

@@ -64,7 +64,7 @@ def test_steps_that_do_not_need_each_other_run_at_once(bench: Bench) -> None:
 
 def test_the_failure_shown_is_the_first_not_a_sibling_that_was_stopped(bench: Bench) -> None:
     def wait(progress: Progress) -> None:
-        bench.cancellation.wait(10)
+        bench.cancellation.wait(60)
 
     def fail(progress: Progress) -> None:
         time.sleep(0.05)
@@ -75,7 +75,7 @@ def test_the_failure_shown_is_the_first_not_a_sibling_that_was_stopped(bench: Be
         bench.run(step("slow", run=wait), step("gate", run=fail), step("after", "gate"))
     assert caught.value.step == "gate"
     assert caught.value.failure.sentence == "found something"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_nothing_that_needs_a_failed_step_runs(bench: Bench) -> None:
