@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import os
 import signal
-import ssl
 import statistics
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from longshore.local.daemon import Daemon
 from longshore.local.place import Place
+from longshore.rollout import verify
 from longshore.settings import load, process_environment
 
-ROUNDS = 5
+ROUNDS = 3
+DEADLINE = 60  # seconds
 PARTS = ("node", "edge", "aws", "buildkit", "registry")
 
 
@@ -36,46 +36,51 @@ class Site:
     def __init__(self) -> None:
         settings = load(Path.cwd(), process_environment())
         self.place = Place.of(settings, settings.environment("local"))
-        self.url = f"{invoke('url').strip()}/version"
-        self.tls = ssl.create_default_context(cafile=str(self.place.edge_ca))
+        self.url = invoke("url").strip()
 
-    def kill(self, parts: Iterable[str]) -> None:
-        """End PARTS as a crash would."""
+    def end(self, parts: Collection[str]) -> None:
+        """Kill PARTS as a crash would; where there are none, stop all in order."""
         for part in parts:
-            pid = Daemon(self.place.id, part, self.place.run, self.place.logs / f"{part}.log").pid()
+            log = self.place.logs / f"{part}.log"
+            pid = Daemon(id=self.place.id, name=part, run=self.place.run, log=log).pid()
             assert pid, f"{part} does not run"
             os.kill(pid, signal.SIGKILL)
+        if not parts:
+            invoke("local.down")
 
-    def served(self) -> None:
-        """Wait until the address answers with success."""
-        while True:
-            try:
-                with urllib.request.urlopen(self.url, context=self.tls, timeout=2):
-                    return
-            except OSError:
+    def serves(self) -> bool:
+        """Ask the address once."""
+        try:
+            return bool(verify.version(self.url, self.place.edge_ca))
+        except OSError:
+            return False
+
+    def recovers(self, parts: Collection[str]) -> float:
+        """Return the median of the seconds from the end of PARTS to the first good answer, `local.up` included."""
+        took = []
+        for _ in range(ROUNDS):
+            self.end(parts)
+            time.sleep(0.3)
+            began = time.perf_counter()
+            invoke("local.up")
+            while not self.serves():
+                assert time.perf_counter() - began < DEADLINE, (
+                    f"it does not serve {DEADLINE} s after `local.up`"
+                )
                 time.sleep(0.05)
-
-    def recovers(self, damage: Callable[[], object]) -> float:
-        """Return the seconds from DAMAGE to the first good answer, `local.up` included."""
-        damage()
-        time.sleep(0.3)
-        began = time.perf_counter()
-        invoke("local.up")
-        self.served()
-        took = time.perf_counter() - began
-        time.sleep(5)  # let the machine come to rest
-        return took
+            took.append(time.perf_counter() - began)
+            time.sleep(5)  # for the machine to come to rest
+        return statistics.median(took)
 
 
 def main() -> None:
     site = Site()
-    site.served()
-    orderly = statistics.median(site.recovers(lambda: invoke("local.down")) for _ in range(ROUNDS))
-    print(f"an orderly stop: serving again {orderly:.1f} s after `local.up`")
-    for parts in (*([part] for part in PARTS), PARTS):
-        took = statistics.median(site.recovers(lambda parts=parts: site.kill(parts)) for _ in range(ROUNDS))
-        name = "all at once" if parts is PARTS else parts[0]
-        print(f"{name:<12} killed: {took:5.1f} s, {took / orderly:.2f} times", flush=True)
+    assert site.serves(), "nothing serves: `invoke deploy` first"
+    orderly = site.recovers(())
+    print(f"{'stopped in order':<16} serves again {orderly:.1f} s after `local.up`", flush=True)
+    for name, parts in {**{part: (part,) for part in PARTS}, "all at once": PARTS}.items():
+        took = site.recovers(parts)
+        print(f"{name:<16} killed: {took:.1f} s, {took / orderly:.2f} times", flush=True)
 
 
 if __name__ == "__main__":
