@@ -59,8 +59,11 @@ class Site:
     def digest(self) -> str:
         return str(verify.version(self.url, self.world.authority)["digest"])
 
-    def run(self, argv: list[str]) -> tuple[float, float]:
-        """Return after how many seconds the page shows another digest (0: never), and after how many ARGV has ended."""
+    def run(self, argv: list[str], *, patience: float = 0) -> tuple[float, float]:
+        """Return after how many seconds the page shows another digest (0: never), and after how many ARGV has ended.
+
+        The script may end first: `kubectl rollout status` does not ask where the requests go. So look for PATIENCE seconds more.
+        """
         before, seen, over = self.digest(), [0.0], threading.Event()
         began = time.monotonic()
 
@@ -74,6 +77,7 @@ class Site:
         looking.start()
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         took = time.monotonic() - began
+        looking.join(patience)
         over.set()
         looking.join()
         return seen[0], took
@@ -81,7 +85,7 @@ class Site:
     def edited(self, mark: str, ours: bool) -> tuple[float, float]:
         argv = OURS if ours else self.write_script()  # before the edit: the manifest names what serves
         self.note.write_text(mark)
-        return self.run(argv)
+        return self.run(argv, patience=30)
 
 
 def median(values: list[float]) -> float:
