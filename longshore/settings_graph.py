@@ -14,12 +14,14 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Suite(Table, frozen=True):
     """`[gates.tests.NAME]`: tests that run together, under `paths`, again only when something under `reads` has changed.
 
-    `covers` are the packages whose lines they should reach; the report says which share of them that is.
+    `covers` are the packages whose lines they should reach; the report says which share of them that is. `cores` is what it keeps busy:
+    one that mostly waits is given 0, and runs beside whatever else does.
     """
 
     paths: list[str]
     reads: list[str]
     covers: list[str] = []
+    cores: Annotated[float, msgspec.Meta(ge=0)] = 1
 
 
 def _unit_tests() -> dict[str, Suite]:

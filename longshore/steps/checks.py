@@ -55,10 +55,9 @@ def steps(settings: Settings, runner: Runner) -> tuple[Step, ...]:
         reads = Inputs(
             files=(*suite.reads, *suite.paths), tools=("python", "*"), settings={f"gates.tests.{name}.paths": suite.paths}
         )  # fmt: skip
-        reports = (f"junit-{name}.xml", f"coverage-{name}.xml")
-        return step(
-            "test", f"test-{name}", f"run the tests of {name}", partial(gates.suite, name), reads, *reports
-        )
+        reports, title = (f"junit-{name}.xml", f"coverage-{name}.xml"), f"run the tests of {name}"
+        run = partial(gates.suite, name)
+        return step("test", f"test-{name}", title, run, reads, *reports, cores=suite.cores)
 
     python = Inputs(files=PYTHON, tools=("python", "ruff"))
     types = Inputs(files=PYTHON, tools=("python", "*"))

@@ -55,13 +55,13 @@ def test_what_is_left_out_follows_from_the_name(tmp_path: Path) -> None:
         (
             'approve = "auto"',
             'aprove = "auto"',
-            "longshore.toml:32: environments.local.aprove is not a setting",
+            "longshore.toml:45: environments.local.aprove is not a setting",
             "'approve'",
         ),
         (
             "aws_port = 4566",
             'aws_port = "x"',
-            "longshore.toml:36: environments.local.local.aws_port is 'x', not a whole number",
+            "longshore.toml:49: environments.local.local.aws_port is 'x', not a whole number",
             "",
         ),
         (
@@ -76,7 +76,7 @@ def test_what_is_left_out_follows_from_the_name(tmp_path: Path) -> None:
         ("aws_port = 4566", "aws_port = true", "aws_port is True, not a whole number", ""),
         ("[project]", "[projct]", "longshore.toml:4: projct is not a setting", "'project'"),
         ('name = "shop"', "", "longshore.toml lacks project.name", "add `name = …` under [project]"),
-        ('approve = "auto"', 'approve = "never"', "longshore.toml:32: environments.local.approve", ""),
+        ('approve = "auto"', 'approve = "never"', "longshore.toml:45: environments.local.approve", ""),
         ("rollout_deadline = 600", "rollout_deadline = nan", "rollout_deadline is nan, not a number", ""),
         (
             "rollout_deadline = 600",

@@ -50,12 +50,14 @@ FILES = [
     "tests/data/a.json",
     "tests/e2e/test_deploy.py",
     "tests/smoke/test_smoke.py",
+    "tests/unit/rollout/test_lease.py",
     "tests/unit/test_layout.py",
     "tests/unit/application/test_pages.py",
     ".longshore/report/a.xml",
 ]
 PYTHON = {"ruff", "format", "types"}
-TESTS = {"test-service", "test-toolkit"}
+SUITES = {"test-service", "test-toolkit"}
+TESTS = SUITES | {"test-rollout"}
 SHIPPED = {"image", "release"}
 
 
@@ -196,7 +198,11 @@ EDITS: dict[str, tuple[Callable[[Edit], object], set[str]]] = {
     ),
     "a unit test": (
         lambda edit: edit.append("tests/unit/test_layout.py", COMMENT),
-        PYTHON | TESTS | {"secrets"},
+        PYTHON | SUITES | {"secrets"},
+    ),
+    "a unit test of the rollout": (
+        lambda edit: edit.append("tests/unit/rollout/test_lease.py", COMMENT),
+        PYTHON | {"test-service", "test-rollout", "secrets"},
     ),
     "an end-to-end test": (
         lambda edit: edit.append("tests/e2e/test_deploy.py", COMMENT),
@@ -234,7 +240,7 @@ EDITS: dict[str, tuple[Callable[[Edit], object], set[str]]] = {
     "the pipeline": (lambda edit: edit.append(".gitlab-ci.yml", COMMENT), {"yaml", "secrets"}),
     "a document": (lambda edit: edit.append("README.md", "more\n"), {"secrets"}),
     "a decision": (lambda edit: edit.append("docs/decisions/9999-new.md", "# more\n"), {"secrets"}),
-    "the tasks": (lambda edit: edit.append("tasks.py", COMMENT), PYTHON | TESTS | {"secrets"}),
+    "the tasks": (lambda edit: edit.append("tasks.py", COMMENT), PYTHON | SUITES | {"secrets"}),
     "an executable bit": (
         lambda edit: edit.path("application/gunicorn.conf.py").chmod(0o755),
         PYTHON | {"test-service", "bandit", "secrets"} | SHIPPED,
