@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from longshore.settings import Settings
 
 TASK = "github.com/go-task/task/v3/cmd/task@v3.54.0"
 HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
+VEGETA = "github.com/tsenart/vegeta/v12@v12.13.0"
 
 
 def program(settings: Settings, module: str) -> str:
     """Return the path of the program that MODULE makes; compile it where this machine has not yet."""
     package, _, version = module.partition("@")
     folder = settings.cache / "peers" / version
-    path = folder / Path(package).name
+    path = folder / Path(re.sub(r"/v\d+$", "", package)).name
     if not path.exists():
         print(f"compiling {module} …", flush=True)
         go = toolchain.start(settings, Runner(settings.environ), lambda *said: None)

@@ -165,8 +165,8 @@ def make_project(folder: Path, name: str, home: Path) -> Project:
     http, https, aws = free_ports(3)
     settings = folder / "longshore.toml"
     # A team's repository has no tests of Longshore's; CI has run them before these.
-    ours, cut = re.subn(r"\[gates\.tests\.toolkit\]\n(?:.+\n)+", "", settings.read_text())
-    assert cut == 1
+    ours, cut = re.subn(r"\[gates\.tests\.(toolkit|rollout)\].*\n(?:.+\n)+", "", settings.read_text())
+    assert cut == 2
     settings.write_text(ours + ENVIRONMENT.format(name=name, http=http, https=https, aws=aws))
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", ".")

@@ -28,6 +28,18 @@ def test_the_projects_own_file_loads() -> None:
     assert settings.environments["staging"].endpoint_url == ""
 
 
+def test_each_part_of_longshore_is_covered_by_one_suite() -> None:
+    suites = load(ROOT, HOME).gates.tests.values()
+    parts = {path.stem for path in (ROOT / "longshore").iterdir()} - {
+        "__init__",
+        "__main__",
+        "__pycache__",
+        "py",
+    }
+    covered = sorted(name for suite in suites for name in suite.covers if name != "application")
+    assert covered == sorted(f"longshore.{part}" for part in parts)
+
+
 def test_a_terraform_variable_may_be_a_fraction(tmp_path: Path) -> None:
     settings = read(
         tmp_path,
