@@ -75,12 +75,12 @@ def cgroup(place: Place) -> str:
 
 
 def remove_cgroups(name: str, root: Path = CGROUPS) -> None:
-    """Remove the cgroup NAME with all below it from every hierarchy under ROOT.
+    """Remove the cgroups that the pattern NAME fits, with all below them, from every hierarchy under ROOT.
 
-    What was killed in it may take a moment to be gone.
+    What was killed in them may take a moment to be gone.
     """
     until = time.monotonic() + EMPTYING
-    while left := [top for top in (root / name, *root.glob(f"*/{name}")) if not _removed(top)]:
+    while left := [top for top in (*root.glob(name), *root.glob(f"*/{name}")) if not _removed(top)]:
         if time.monotonic() > until:
             raise StepFailed(
                 f"the cgroup {left[0]} still holds processes", hint=f"see {left[0]}/cgroup.procs"

@@ -80,10 +80,9 @@ def remains(place: Place, mounts: str | None = None) -> Iterator[str]:
         target = Path(line.split()[1].encode().decode("unicode_escape"))
         if target.is_relative_to(place.run) or target.is_relative_to(place.state):
             yield f"mount {target}"
-    for name in (place.cgroup, buildkit.cgroup(place)):
-        for folder in (CGROUPS / name, *CGROUPS.glob(f"*/{name}")):
-            if folder.is_dir():
-                yield f"cgroup {folder}"
+    for start in ("", "*/"):
+        for folder in CGROUPS.glob(f"{start}{place.cgroup}*"):  # of pods, of what runs them, of builds
+            yield f"cgroup {folder}"
 
 
 def status(place: Place, _runner: Runner) -> dict[str, Any]:
@@ -182,5 +181,4 @@ def _kill(pids: list[int]) -> None:
 
 
 def _remove_cgroups(place: Place) -> None:
-    for name in (place.cgroup, buildkit.cgroup(place)):
-        buildkit.remove_cgroups(name, CGROUPS)
+    buildkit.remove_cgroups(f"{place.cgroup}*", CGROUPS)

@@ -149,6 +149,20 @@ def test_a_killed_component_comes_back_and_pods_run_on(live: Live, name: str) ->
     assert sorted(_started(live)) == started
 
 
+def test_what_runs_the_pods_gives_way_to_them(live: Live) -> None:
+    for name in COMPONENTS:
+        held = Path(f"/proc/{live.component(name)}/cgroup").read_text().splitlines()
+        assert all(line.endswith(f"/{live.place.cgroup}-node") for line in held if "name=" not in line)
+    counts = [
+        int(next(Path("/sys/fs/cgroup").glob(f"{top}{live.place.cgroup}{end}/{file}")).read_text())
+        for top, file in (("", "cpu.weight"), ("cpu/", "cpu.shares"))
+        for end in ("", "-node")
+        if Path("/sys/fs/cgroup", top, live.place.cgroup, file).exists()
+    ]
+    pods, rest = counts
+    assert pods == 16 * rest or pods == 200 > rest == 12
+
+
 def test_a_killed_node_leaves_no_process_and_is_back_as_it_was(live: Live) -> None:
     live.kubectl("create", "configmap", "kept", "--from-literal=written=before the crash")
     processes = live.processes()

@@ -17,11 +17,15 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 MS_BIND, MS_REC, MNT_DETACH = 4096, 16384, 2
 BACKOFF, BACKOFF_LIMIT = 0.2, 10.0  # seconds before a crashed component starts again; doubled each time
+# How much each of the node's two cgroups counts, beside 1 for any process of the machine: what serves comes before what starts and
+# watches it. Without the second, each of Kubernetes' many threads would count as much as all pods together.
+PODS, REST = 2.0, 0.125
 STEADY = 30.0  # seconds of life after which earlier crashes are forgotten
 LOG_LIMIT = 20 << 20
 UNVERIFIED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -263,26 +267,24 @@ def pin(path: str, value: str, scratch: str) -> None:
 
 
 def make_cgroups(name: str) -> None:
-    """Make the cgroup below which the kubelet puts pods, in every hierarchy."""
+    """Make the cgroup below which the kubelet puts pods, in every hierarchy, and move to one for all else in the node."""
     root = Path("/sys/fs/cgroup")
-    if (root / "cgroup.controllers").exists():  # version 2 alone: the kubelet hands the controllers on below
-        (root / name).mkdir(exist_ok=True)
-        for controller in (root / "cgroup.controllers").read_text().split():
-            for level in (root, root / name):
-                try:
+    unified = root / "cgroup.controllers"  # there, where version 2 is alone
+    controllers = unified.read_text().split() if unified.exists() else []
+    for hierarchy in [root] if controllers else [file.parent for file in root.glob("*/cgroup.procs")]:
+        pods, rest = hierarchy / name, hierarchy / f"{name}-node"
+        for own, share in ((pods, PODS), (rest, REST)):
+            own.mkdir(exist_ok=True)
+            for file in ("cpuset.cpus", "cpuset.mems"):
+                if (hierarchy / file).exists():  # a new cpuset is empty, and takes no process until it is not
+                    (own / file).write_text((hierarchy / file).read_text())
+            for controller, level in product(controllers, (root, pods)):  # the kubelet hands them on below
+                with contextlib.suppress(OSError):
                     (level / "cgroup.subtree_control").write_text(f"+{controller}")
-                except OSError:
-                    continue
-        return
-    for hierarchy in root.iterdir():
-        if not (hierarchy / "cgroup.procs").exists() or hierarchy.is_symlink():
-            continue
-        own = hierarchy / name
-        own.mkdir(exist_ok=True)
-        # A new cpuset is empty, and takes no process until it is not.
-        for file in ("cpuset.cpus", "cpuset.mems"):
-            if (own / file).exists():
-                (own / file).write_text((hierarchy / file).read_text())
+            for file, one in (("cpu.shares", 1024), ("cpu.weight", 100)):
+                if (own / file).exists():
+                    (own / file).write_text(str(int(share * one)))
+        (rest / "cgroup.procs").write_text("0")
 
 
 def main() -> None:
