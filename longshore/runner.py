@@ -30,7 +30,7 @@ from longshore.redaction import Redactor
 from longshore.stream import CHUNK, Listener, Log, Sink, stdin
 
 TAIL = 40  # lines
-LINGER = 1.0  # seconds to read on after the process has ended while a grandchild holds the pipe
+LINGER = 1.0  # seconds for a grandchild to let go of the pipe after the process has ended, and to be gone once it was killed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +254,10 @@ class _Ending:
     def settle(self, tail: str) -> int:
         while not self.look() and self.exited_at is None:
             time.sleep(0.002)
-        _signal(self.process, signal.SIGKILL)  # whatever the process left behind in its group
+        if _signal(self.process, signal.SIGKILL):  # there is something left of it
+            until = time.monotonic() + LINGER
+            while _lives(self.process.pgid) and time.monotonic() < until:
+                time.sleep(0.002)
         name = Path(self.command.argv[0]).name
         if self.late:
             raise DeadlineExceeded(f"{name} was ended after {self.command.deadline:g} s", detail=tail)
@@ -275,11 +278,22 @@ def _drain(selector: selectors.BaseSelector, ended: _Ending) -> None:
             return
 
 
-def _signal(process: Any, number: signal.Signals) -> None:
-    try:
+def _signal(process: Any, number: signal.Signals) -> bool:
+    """Send NUMBER to the process's group; return whether there was anybody to get it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pgid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
+        return True
+    return False
+
+
+def _lives(group: int) -> bool:
+    """Return whether any process of GROUP is more than a zombie, which nobody may come for."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, found = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(found) == group and state not in "ZX":
+                return True
+    return False
 
 
 def _secrets(command: Command) -> tuple[Secret, ...]:

@@ -77,18 +77,8 @@ def smoke(
     python: str, report: Path, folder: str, *, root: Path, env: Mapping[str, str], deadline: float
 ) -> Command:
     """Run the tests in FOLDER against what ENV names; REPORT is a JUnit file."""
-    options = ("--quiet", "--no-header", "--tb=short", "--color=no")
-    return query(
-        python,
-        "-m",
-        "pytest",
-        *options,
-        f"--junit-xml={report}",
-        folder,
-        cwd=root,
-        env=env,
-        deadline=deadline,
-    )
+    options = ("--quiet", "--no-header", "--tb=short", "--color=no", f"--junit-xml={report}")
+    return query(python, "-m", "pytest", *options, folder, cwd=root, env=env, deadline=deadline)
 
 
 def bandit(python: str, report: Path, *paths: str) -> Command:

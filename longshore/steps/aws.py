@@ -54,7 +54,7 @@ def errors(what: str) -> Iterator[None]:
     except (BotoCoreError, ClientError, ValueError) as problem:  # the last for an address that is none
         raise Precondition(
             f"{what} cannot be reached: {problem}",
-            hint="check the credentials: `invoke doctor` says what it finds",
+            hint="check the credentials (`invoke doctor` says what it finds) and any address in an AWS_* variable",
         ) from None
 
 

@@ -96,6 +96,13 @@ def test_a_grandchild_that_holds_the_pipe_does_not_hold_us(runner: Runner) -> No
     assert living("sleep 63.5") == []
 
 
+def test_nothing_of_a_command_is_left_when_it_returns(runner: Runner) -> None:
+    # A process that was sent KILL is there a moment longer, the more so the more there are.
+    for _ in range(5):
+        runner.run(shell("for n in $(seq 60); do sleep 66.5 & done; echo started"))
+        assert living("sleep 66.5") == []
+
+
 def test_a_hundred_megabytes_are_streamed_with_bounded_memory(runner: Runner) -> None:
     result = runner.run(query("head", "-c", "100000000", "/dev/zero"))
     assert result.log is not None
