@@ -256,7 +256,7 @@ class _Ending:
             time.sleep(0.002)
         if _signal(self.process, signal.SIGKILL):  # there is something left of it
             until = time.monotonic() + LINGER
-            while _lives(self.process.pgid) and time.monotonic() < until:
+            while watchdog.lives(self.process.pgid) and time.monotonic() < until:
                 time.sleep(0.002)
         name = Path(self.command.argv[0]).name
         if self.late:
@@ -283,16 +283,6 @@ def _signal(process: Any, number: signal.Signals) -> bool:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pgid, number)
         return True
-    return False
-
-
-def _lives(group: int) -> bool:
-    """Return whether any process of GROUP is more than a zombie, which nobody may come for."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, _, found = stat.read_text().rpartition(")")[2].split()[:3]
-            if int(found) == group and state not in "ZX":
-                return True
     return False
 
 

@@ -6,6 +6,9 @@ children, but not their children. What changes something runs on: half a change 
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 from longshore.command import Command, Kind, query
 
 BRIEF = 30.0  # seconds; a command with no longer deadline than this ends soon enough by itself
@@ -29,3 +32,13 @@ for one in $groups; do kill -s KILL -- "-$one"; done
 def covers(command: Command) -> bool:
     """Tell whether COMMAND must not outlive us: it only reads, and might go on for long."""
     return command.kind is Kind.QUERY and not command.survives and command.deadline > BRIEF
+
+
+def lives(group: int) -> bool:
+    """Return whether any process of GROUP is more than a zombie, which nobody may come for."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, found = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(found) == group and state not in "ZX":
+                return True
+    return False
