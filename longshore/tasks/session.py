@@ -54,7 +54,7 @@ class Opened:
         except Failure as failure:
             raise self._ended(failure) from None
         logs = self.settings.work / "logs"
-        folder = logs / time.strftime("%Y%m%d-%H%M%S")
+        folder = logs / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() // 10**6 % 1000:03}"
         _prune(logs)
         self.runner = Runner(
             self._environ,

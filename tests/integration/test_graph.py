@@ -244,3 +244,11 @@ def test_what_changed_is_named_and_a_dry_run_runs_nothing(tmp_path: Path) -> Non
     assert (folder / "runs").read_text() == "run\n"
     names = [step["name"] for step in invoke("graph", "-e", "blue")["steps"]]
     assert names.index("count") < names.index("release")
+
+
+def test_two_runs_within_a_second_have_logs_of_their_own() -> None:
+    program = "from longshore.tasks.session import Opened\nfor _ in 'abc':\n with Opened() as run: print(run.runner.log_dir)"
+    said = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert len(set(said.stdout.split())) == 3
