@@ -213,7 +213,7 @@ def test_a_fault_is_named_and_what_was_good_serves(clean: Site, row: Row) -> Non
     assert ran.exit_code == row.exit_code, ran.out + ran.err
     for word in row.words:
         assert word in ran.err, ran.err
-    assert asking.probe.sent > RATE, "it asked for a second at least"
+    assert asking.probe.sent > RATE / 2, "it did not ask all along"
     if row.served:
         assert asking.probe.result()["classes"] == {}, asking.probe.examples
     if row.exit_code == 6:
