@@ -24,8 +24,8 @@ from longshore.local.pki import NODE
 from longshore.local.place import Place
 from longshore.runner import Runner
 
-START = 90.0  # seconds until every component is ready; 4 on an idle machine
-SERVE = 30.0  # seconds until the pods of the last time run again; 6 on an idle machine
+START = 180.0  # seconds until every component is ready; 4 on an idle machine, many times that where others keep every core busy
+SERVE = 60.0  # seconds until the pods of the last time run again; 6 on an idle machine
 INIT = Path(__file__).with_name("init.py")
 
 
