@@ -30,12 +30,7 @@ def test_the_projects_own_file_loads() -> None:
 
 def test_each_part_of_longshore_is_covered_by_one_suite() -> None:
     suites = load(ROOT, HOME).gates.tests.values()
-    parts = {path.stem for path in (ROOT / "longshore").iterdir()} - {
-        "__init__",
-        "__main__",
-        "__pycache__",
-        "py",
-    }
+    parts = {path.stem for path in (ROOT / "longshore").iterdir()} - {"__init__", "__main__", "__pycache__"}
     covered = sorted(name for suite in suites for name in suite.covers if name != "application")
     assert covered == sorted(f"longshore.{part}" for part in parts)
 
