@@ -44,20 +44,20 @@ def steps(settings: Settings, runner: Runner) -> tuple[Step, ...]:
     gates, app = Gates(settings, runner), settings.application
 
     def step(
-        group: str, name: str, title: str, run: Work, reads: Inputs, *reports: str, cores: float = 1, holds: float = 0
+        group: str, name: str, title: str, run: Work, reads: Inputs, *reports: str, cores: float = 1, expected: float = 1,
+        holds: float = 0,
     ) -> Step:  # fmt: skip
         paths = tuple(f".longshore/report/{file}" for file in reports)
         return Step(
-            name=name, title=title, run=run, reads=reads, reports=paths, group=group, cores=cores, holds=holds
-        )
+            name=name, title=title, run=run, reads=reads, reports=paths, group=group, cores=cores, expected=expected, holds=holds
+        )  # fmt: skip
 
     def suite(name: str, suite: Suite) -> Step:
         reads = Inputs(
             files=(*suite.reads, *suite.paths), tools=("python", "*"), settings={f"gates.tests.{name}.paths": suite.paths}
         )  # fmt: skip
         reports, title = (f"junit-{name}.xml", f"coverage-{name}.xml"), f"run the tests of {name}"
-        run = partial(gates.suite, name)
-        return step("test", f"test-{name}", title, run, reads, *reports, cores=suite.cores)
+        return step("test", f"test-{name}", title, partial(gates.suite, name), reads, *reports, cores=suite.cores, expected=20)  # fmt: skip
 
     python = Inputs(files=PYTHON, tools=("python", "ruff"))
     types = Inputs(files=PYTHON, tools=("python", "*"))
@@ -71,12 +71,12 @@ def steps(settings: Settings, runner: Runner) -> tuple[Step, ...]:
     return (
         step("lint", "ruff", "look for mistakes", gates.ruff, python, "code-quality.json"),
         step("lint", "format", "check the layout", gates.layout, python),
-        step("lint", "types", "check the types", gates.types, types),
+        step("lint", "types", "check the types", gates.types, types, expected=9),
         step("lint", "yaml", "check the YAML", gates.yaml, yaml),
         step("lint", "dockerfile", "check the Dockerfile", gates.dockerfile, dockerfile),
         *(suite(name, table) for name, table in settings.gates.tests.items()),
-        step("scan", "bandit", "look for insecure code", gates.bandit, deployed, "bandit.json"),
-        step("scan", "secrets", "look for secrets", gates.secrets, everything),
+        step("scan", "bandit", "look for insecure code", gates.bandit, deployed, "bandit.json", expected=2),
+        step("scan", "secrets", "look for secrets", gates.secrets, everything, expected=7),
         step(
             "scan", "dependencies", "ask about dependencies", gates.dependencies, locked, "dependencies.json", cores=0, holds=DAY
         ),

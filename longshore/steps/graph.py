@@ -31,7 +31,8 @@ class Step:
     A step with `settled` changes something; that returns a reason when there is nothing to do, else None, in milliseconds and
     without changing anything, and what it reads serves to explain.
 
-    `cores` is how many it keeps busy; 0 for one that waits for other programs. `holds` is for how many seconds a result is good.
+    `cores` is how many it keeps busy; 0 for one that waits for other programs. `expected` is how many seconds it is taken to last
+    before it has run once. `holds` is for how many seconds a result is good.
     `group` is a name for several steps together; `scope` is the environment that it acts on, if any.
     """
 
@@ -43,6 +44,7 @@ class Step:
     settled: Callable[[], str | None] | None = None
     reports: tuple[str, ...] = ()
     cores: float = 0
+    expected: float = 1
     holds: float = 0
     group: str = ""
     scope: str = ""

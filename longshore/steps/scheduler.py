@@ -19,7 +19,6 @@ from longshore.steps.graph import Graph
 
 TICK = 0.1  # seconds between looks at signals and refreshes of the screen
 AT_ONCE = 32  # threads; a step without `cores` waits for other programs and takes nothing but one of these
-GUESS = 1.0  # seconds that a step is taken to last before it has run once
 
 
 Around = Callable[[str], AbstractContextManager[Path | None]]
@@ -197,7 +196,7 @@ def _urgency(graph: Graph, durations: Mapping[str, float]) -> dict[str, float]:
     """Return how long the chain is that begins with each step, in seconds, as far as earlier runs tell."""
     found: dict[str, float] = dict.fromkeys(graph.steps, 0.0)
     for step in reversed(graph.order()):
-        found[step.name] += durations.get(step.record, GUESS)
+        found[step.name] += durations.get(step.record, step.expected)
         for need in step.needs:
             found[need] = max(found[need], found[step.name])
     return found

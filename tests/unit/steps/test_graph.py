@@ -6,7 +6,9 @@ import io
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -163,24 +165,42 @@ def test_what_can_run_after_a_failure_does_when_asked_to(bench: Bench) -> None:
 def test_the_longest_chain_starts_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0})
     order: list[str] = []
+    clock = 0.0
+    monkeypatch.setattr(
+        "longshore.steps.scheduler.time", SimpleNamespace(monotonic=lambda: clock, time=time.time)
+    )
 
     def note(name: str, seconds: float) -> Callable[[Progress], None]:
         def work(progress: Progress) -> None:
+            nonlocal clock
             order.append(name)
-            time.sleep(seconds)
+            clock += seconds
 
         return work
 
     steps = [
         step("short", run=note("short", 0), cores=1),
-        step("long", run=note("long", 0.15), cores=1),
-        step("chain", run=note("chain", 0.05), cores=1),
-        step("end", "chain", run=note("end", 0.2), cores=1),
+        step("long", run=note("long", 15), cores=1),
+        step("chain", run=note("chain", 5), cores=1),
+        step("end", "chain", run=note("end", 20), cores=1),
     ]
     bench.run(*steps)
     order.clear()
     bench.run(*steps)
     assert order == ["chain", "end", "long", "short"]
+
+
+def test_before_anything_has_run_the_longest_expected_starts_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0})
+    order: list[str] = []
+
+    def note(name: str, expected: float) -> Step:
+        return replace(step(name, run=lambda progress: order.append(name), cores=1), expected=expected)
+
+    bench.run(note("short", 1), note("long", 20), note("middle", 7))
+    assert order == ["long", "middle", "short"]
 
 
 def test_no_more_runs_at_once_than_there_are_cores_but_what_waits_does(

@@ -150,7 +150,7 @@ def test_the_target_is_asked_as_the_group_says_and_as_often() -> None:
             pass
 
     with http.server.HTTPServer(("127.0.0.1", 0), Target) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         for matcher, healthy in (("200", False), ("200-299", True), ("200,204", True)):
             health = Health()
             for _ in range(2):  # the second comes too soon
