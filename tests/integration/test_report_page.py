@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ import pytest
 from longshore.report import page
 from longshore.report.document import Change, Document, Failed, Finding, Image, Layer, Pod, Probe, Step, Suite
 
-# Asks the laid-out page, and leaves the answers where --dump-dom finds them.
+# Asks the laid-out page, and leaves the answers where --dump-dom finds them. It is in a frame: no window is narrower than 500 pixels.
 QUESTIONS = """<script>addEventListener("load", () => {
   const seen = matchMedia("(prefers-color-scheme: dark)").matches, root = document.documentElement;
   const bars = [...document.querySelectorAll(".bar")].map(bar => {
@@ -22,12 +23,20 @@ QUESTIONS = """<script>addEventListener("load", () => {
     return {inside: a.left >= b.left - 1 && a.right <= b.right + 4, width: a.width};
   });
   const labels = [...document.querySelectorAll(".bar em")].map(em => em.getBoundingClientRect());
-  root.dataset.answers = JSON.stringify({
-    dark: seen, overflow: root.scrollWidth - innerWidth, bars, outside: labels.filter(l => l.left < 0 || l.right > innerWidth).length,
+  top.document.documentElement.dataset.answers = JSON.stringify({
+    dark: seen, width: innerWidth, overflow: root.scrollWidth - innerWidth, bars,
+    outside: labels.filter(l => l.left < 0 || l.right > innerWidth).length,
+    cut: [...document.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).map(box => box.innerText),
     ink: getComputedStyle(document.body).color, page: getComputedStyle(document.body).backgroundColor,
   });
 });</script>"""
-SIZES = {"desk": "1100,1400", "phone": "400,1600"}
+FRAME = '<!doctype html><body style="margin: 0"><iframe style="border: 0; width: {width}px; height: 1600px" srcdoc="{page}"></iframe>'
+WIDTHS = {"desk": 1100, "phone": 375}
+EVIDENCE = "logs and events are in /builds/a-team/services/shop/.longshore/report/evidence/release-12"
+SAID = {
+    "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop/app@sha256:c9f93297d366…",
+    "release": "pod app-5db55bd97-kccrv keeps crashing: container app exited with 3; release 11 (787ec83f9b84) serves again, verified",
+}
 
 
 def chromium(*words: str, folder: Path) -> str:
@@ -47,11 +56,12 @@ def report(tmp_path: Path) -> Path:
     run = Document(
         command="deploy -e production", started="2026-11-25T10:00:00+00:00", seconds=95.0, exit_code=6, cores=2,
         facts={"url": "https://shop.example", "digest": "sha256:" + "ab" * 32},
-        failure=Failed(step="release", sentence="pod app-1 crashed", hint="look at the logs", detail="Traceback\n" + "x" * 300),
+        failure=Failed(step="release", sentence="pod app-1 crashed", hint=EVIDENCE, detail="Traceback\n" + "x" * 300),
         steps=tuple(
             Step(
                 name=name, title=f"do {name}", needs=needs.get(name, ()), outcome="failed" if name == "release" else "ran",
-                began=began, ended=ended, critical=name in ("infra", "image", "release"), reason="said so", log=f"../logs/{name}.log",
+                began=began, ended=ended, critical=name in ("infra", "image", "release"),
+                reason=SAID.get(name, "clean"), log=f"../logs/{name}.log",
             )
             for name, (began, ended) in spans.items()
         ),
@@ -68,16 +78,18 @@ def report(tmp_path: Path) -> Path:
 
 def answers(report: Path, size: str, scheme: str) -> dict[str, Any]:
     asked = report / "asked.html"
-    asked.write_text((report / "index.html").read_text().replace("</body>", f"{QUESTIONS}</body>"))
+    page = (report / "index.html").read_text().replace("</body>", f"{QUESTIONS}</body>")
+    asked.write_text(FRAME.format(width=WIDTHS[size], page=html.escape(page)))
     dark = (
         ("--blink-settings=preferredColorScheme=0",)
         if scheme == "dark"
         else ("--blink-settings=preferredColorScheme=1",)
     )
-    html = chromium("--dump-dom", f"--window-size={SIZES[size]}", *dark, asked.as_uri(), folder=report)
-    found = re.search(r'data-answers="([^"]*)"', html)
-    assert found, html[:500]
-    said: dict[str, Any] = json.loads(found[1].replace("&quot;", '"'))
+    shown = chromium("--dump-dom", "--window-size=1200,1600", *dark, asked.as_uri(), folder=report)
+    found = re.search(r'data-answers="([^"]*)"', shown)
+    assert found, shown[:500]
+    said: dict[str, Any] = json.loads(html.unescape(found[1]))
+    assert said["width"] == WIDTHS[size]
     return said
 
 
@@ -88,7 +100,7 @@ def brightness(colour: str) -> float:
     return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_and_can_be_read(report: Path, size: str, scheme: str) -> None:
     said = answers(report, size, scheme)
@@ -97,6 +109,7 @@ def test_the_page_fits_and_can_be_read(report: Path, size: str, scheme: str) -> 
     assert len(said["bars"]) == 5
     assert all(bar["inside"] and bar["width"] > 2 for bar in said["bars"])
     assert said["outside"] == 0, "a label of the timeline is cut off"
+    assert said["cut"] == [], "a table is wider than the page"
     light, dark = sorted((brightness(said["ink"]), brightness(said["page"])), reverse=True)
     assert (light + 0.05) / (dark + 0.05) > 7
 
@@ -104,7 +117,7 @@ def test_the_page_fits_and_can_be_read(report: Path, size: str, scheme: str) -> 
 def test_a_screenshot_shows_something_and_it_prints(report: Path) -> None:
     picture, paper = report / "page.png", report / "page.pdf"
     address = (report / "index.html").as_uri()
-    chromium(f"--screenshot={picture}", f"--window-size={SIZES['desk']}", address, folder=report)
+    chromium(f"--screenshot={picture}", "--window-size=1100,1400", address, folder=report)
     chromium(f"--print-to-pdf={paper}", "--no-pdf-header-footer", address, folder=report)
     assert picture.stat().st_size > 30_000
     assert paper.read_bytes().startswith(b"%PDF")
