@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from longshore.rollout.bake import Asking
-from tests.e2e.conftest import Project, Ran, cache
+from tests.e2e.project import Project, Ran
 
 RATE = 20  # requests a second that ask all along
 # Short, so that a row takes seconds; what is tested is that they are kept.
@@ -39,10 +38,9 @@ class Site:
         self.began = 0.0
 
     def deploy(self, *, bake: int = 0, deadline: float = 180, **limits: str) -> Ran:
-        prefix = f"LONGSHORE__ENVIRONMENTS__{self.project.name.upper()}__"
         chosen = {**LIMITS, "BAKE": str(bake), **limits}
-        environ = {prefix + key: value for key, value in chosen.items()}
-        return self.project.deploy("--skip-checks", check=False, deadline=deadline, **environ)
+        environ = {self.project.key(name): value for name, value in chosen.items()}
+        return self.project.ship(deadline=deadline, **environ)
 
     def applied(self) -> float:
         """When the Deployment was last applied by a release, by the API server's audit log."""
@@ -72,20 +70,6 @@ class Site:
     @property
     def evidence(self) -> Path:
         return self.project.folder / ".longshore" / "report" / "evidence"
-
-    def administering(self, *words: str) -> subprocess.Popen[str]:
-        """Begin what the cluster's administrator does with kubectl."""
-        kubectl = max((cache() / "kubernetes").glob("*/kubectl"))
-        config = self.project.state() / "pki" / "admin.conf"
-        return subprocess.Popen(
-            [str(kubectl), f"--kubeconfig={config}", "-n", "shop", *words],
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-
-    def admin(self, *words: str) -> None:
-        with self.administering(*words) as process:
-            said = process.communicate(timeout=30)[0]
-        assert process.returncode == 0, said
 
     def api_server(self) -> int:
         """The process of this environment's API server."""

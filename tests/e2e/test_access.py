@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import configparser
 import dataclasses
 import datetime
 import json
@@ -12,7 +11,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import msgspec
@@ -26,9 +24,8 @@ from longshore.rollout.secrets import Secrets
 from longshore.runner import Runner
 from longshore.settings import load
 from longshore.tasks.world import World
-from tests.e2e.conftest import Project, cache
+from tests.e2e.project import REGION, Project, kubectl
 
-REGION = "eu-central-1"
 # In its own namespace a deployer may do what a release needs …
 ALLOWED = (
     "create deployments.apps", "patch deployments.apps", "delete deployments.apps", "patch services", "create configmaps",
@@ -82,8 +79,7 @@ class Principal:
         file = self.folder / "kubeconfig"
         file.touch(mode=0o600)
         file.write_text(json.dumps(config))
-        kubectl = max((cache() / "kubernetes").glob("*/kubectl"))
-        argv = [str(kubectl), f"--kubeconfig={file}", *words]
+        argv = [kubectl(), f"--kubeconfig={file}", *words]
         return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=30, check=False)
 
     def may(self, namespace: str) -> list[tuple[str, str, str]]:
@@ -113,23 +109,12 @@ class Principal:
         return said.stdout.strip() == "yes"
 
 
-def client(project: Project, service: str) -> Any:
-    """Return a client with the operator's own key."""
-    kept = configparser.ConfigParser()
-    kept.read(project.state() / "aws" / "credentials")
-    key = kept["default"]
-    return boto3.client(
-        service, region_name=REGION, endpoint_url=f"http://127.0.0.1:{project.aws_port}",
-        aws_access_key_id=key["aws_access_key_id"], aws_secret_access_key=key["aws_secret_access_key"],
-    )  # fmt: skip
-
-
 @pytest.fixture
 def principal(
     live: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Principal]]:
     """Return a function that makes somebody: the service user with a key of its own, or a session of one of GitLab's roles."""
-    iam, made = client(live, "iam"), []
+    iam, made = live.client("iam"), []
     outputs = live.invoke("infra.output", "-e", live.name, "--json").data
 
     def make(who: str) -> Principal:
@@ -138,7 +123,7 @@ def principal(
             key = iam.create_access_key(UserName=outputs["deployer_user_name"])["AccessKey"]
             made.append(key)
         else:
-            key = client(live, "sts").assume_role_with_web_identity(
+            key = live.client("sts").assume_role_with_web_identity(
                 RoleArn=outputs["gitlab_role_arns"][who], RoleSessionName="job-1", WebIdentityToken="a" * 20
             )["Credentials"]
         return Principal(live, folder, key)
@@ -225,7 +210,7 @@ def test_a_removed_policy_and_a_dead_key_hold_for_no_new_token(
     key = somebody.session.get_credentials().access_key
     name = live.invoke("infra.output", "-e", live.name, "--json").data["deployer_user_name"]
     assert somebody.can("list pods", "shop")
-    iam, eks = client(live, "iam"), client(live, "eks")
+    iam, eks = live.client("iam"), live.client("eks")
     entry = {
         "clusterName": f"shop-{live.name}",
         "principalArn": f"arn:aws:iam::123456789012:user/service/{name}",
@@ -272,7 +257,7 @@ def test_a_release_needs_no_more_than_a_deployers_rights(
 
 
 def test_the_registry_serves_those_alone_who_have_its_login(live: Project) -> None:
-    said = client(live, "ecr").get_authorization_token()["authorizationData"][0]
+    said = live.client("ecr").get_authorization_token()["authorizationData"][0]
 
     def asked(login: str) -> int:
         headers = {"Authorization": f"Basic {login}"} if login else {}

@@ -12,15 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Project
-from tests.e2e.test_access import client
+from tests.e2e.project import Project
 
 
 @pytest.mark.slow
 def test_the_alarms_ring_while_no_pod_is_ready_and_end_after_a_deploy(project: Project) -> None:
     project.deploy()
     prefix = f"shop-{project.name}"
-    cloudwatch, sns, sqs = (client(project, service) for service in ("cloudwatch", "sns", "sqs"))
+    cloudwatch, sns, sqs = (project.client(service) for service in ("cloudwatch", "sns", "sqs"))
 
     def states() -> dict[str, str]:
         found = cloudwatch.describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Project, Ran, make_project
+from tests.e2e.project import Project, Ran, make_project
 
 
 def failed(ran: Ran, exit_code: int, *words: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Project
+from tests.e2e.project import Project
 
 PROMPT = 5.0  # seconds; Terraform has 45, since it must leave its lock
 

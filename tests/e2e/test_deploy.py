@@ -7,7 +7,7 @@ import re
 import time
 import urllib.request
 
-from tests.e2e.conftest import Project, git
+from tests.e2e.project import Project, git
 
 
 def registry_digests(project: Project) -> set[str]:

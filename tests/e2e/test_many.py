@@ -13,8 +13,7 @@ from longshore.rollout.verdict import Outcome, Workload
 from longshore.rollout.watch import Watcher
 from longshore.runner import Runner
 from longshore.settings_rollout import Patience
-from tests.e2e.conftest import Project
-from tests.e2e.test_release import kubectl
+from tests.e2e.project import Project
 
 TINY = """apiVersion: apps/v1
 kind: Deployment
@@ -51,7 +50,7 @@ def test_many_are_watched_as_cheaply_as_few(
     cluster = Cluster(kubectl="", kubeconfig=config, context=project.name, namespace="shop")
     released = [Workload(kind="Deployment", name=name, images={"tiny": image}) for name in names]
     began = datetime.datetime.now(datetime.UTC)
-    kubectl(project, "apply", "-f", str(file))
+    project.admin("apply", "-f", str(file))
     try:
         tracemalloc.start()
         with Watcher(
@@ -61,7 +60,7 @@ def test_many_are_watched_as_cheaply_as_few(
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-        kubectl(project, "delete", "deployments", "-l", "many=true", "--wait=true")
+        project.admin("delete", "deployments", "-l", "many=true", "--wait=true")
     assert verdict.outcome is Outcome.GOOD, verdict.sentence
     assert verdict.ready == workloads * replicas
     # Beside these it asks once a second whether the server lives. A watch is in the log when it begins and when it ends.

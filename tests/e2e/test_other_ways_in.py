@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Project, free_ports, make_project
+from tests.e2e.project import Project, free_ports, make_project
 
 EXISTING = """
 [environments.other]

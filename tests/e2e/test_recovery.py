@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -12,13 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Project
-
-
-def pid_of(project: Project, part: str) -> int:
-    """Return the process of one of the environment's daemons."""
-    run = next(Path("/run/longshore").glob(f"*-{project.name}-*"))
-    return int(json.loads((run / f"{part}.pid").read_text())[0])
+from tests.e2e.project import Project
 
 
 def traces() -> dict[str, list[str]]:
@@ -44,7 +37,7 @@ def traces() -> dict[str, list[str]]:
 @pytest.mark.parametrize("part", ["node", "edge", "aws", "buildkit", "registry"])
 def test_a_killed_part_is_up_again_with_the_same_release_after_local_up(project: Project, part: str) -> None:
     before = project.deploy().data
-    os.kill(pid_of(project, part), signal.SIGKILL)
+    os.kill(project.pid_of(part), signal.SIGKILL)
     time.sleep(0.3)
     began = time.monotonic()
     project.invoke("local.up", "-e", project.name)

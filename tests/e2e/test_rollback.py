@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Self
 
-from tests.e2e.conftest import Project
+from tests.e2e.project import Project
 
 
 class Asking:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from longshore.rollout.bake import Asking
-from tests.e2e.conftest import Project
+from tests.e2e.project import Project
 from tests.e2e.vegeta import Vegeta
 
 SLOW = """

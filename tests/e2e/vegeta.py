@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from benchmarks import peers
 from longshore import settings as settings_module
-from tests.e2e.conftest import Project
+from tests.e2e.project import Project
 
 TIMEOUT = "10s"
 
