@@ -55,9 +55,7 @@ class Command:
     cwd: Path | None = None
     stdin: str | Secret | None = None
     secrets: tuple[Secret, ...] = ()
-    survives: bool = (
-        False  # writes to a file and not to a pipe, so that it finishes its work if we are killed
-    )
+    survives: bool = False  # writes to a file, not to a pipe, so that it finishes its work if we are killed
     private: bool = False  # what it prints is a credential: no log keeps it
     grace: float = 10.0  # seconds between TERM and KILL; Terraform needs longer than most to leave its lock
 

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,12 +17,10 @@ from typing import Any, TextIO
 
 from longshore.errors import Failure
 
-HEARTBEAT = (
-    10.0  # seconds between plain progress lines: short enough that a silent job is never taken for a dead one
-)
+HEARTBEAT = 10.0  # seconds between plain lines: short enough that a silent job is never taken for a dead one
 REFRESH = 0.25  # seconds between two pictures of the live view: drawing costs time that compilers could use
 SHOWN = 500  # lines of a step's output in a job's log
-GREEN, RED, YELLOW, DIM, BOLD, RESET = "\033[32m", "\033[31m", "\033[33m", "\033[2m", "\033[1m", "\033[0m"
+GREEN, RED, YELLOW, DIM, RESET = "\033[32m", "\033[31m", "\033[33m", "\033[2m", "\033[0m"
 
 
 @dataclass
@@ -32,9 +31,7 @@ class _Running:
     done: int | None = None
     total: int | None = None
     said: float = field(default_factory=time.monotonic)
-    first: tuple[float, int] | None = (
-        None  # when counting began, and at which count: for the time that remains
-    )
+    first: tuple[float, int] | None = None  # when counting began, and at which count: for the remaining time
 
 
 class Console:
@@ -64,6 +61,14 @@ class Console:
                 self._view.console.print(text, markup=False, highlight=False, soft_wrap=True)
                 return
             print(text, file=self.stream, flush=True)
+
+    def _fit(self, text: str, indent: int) -> str:
+        """Break TEXT between words where a terminal ends, and go on at INDENT; what has no spaces, as a path, stays whole."""
+        if not self.live:
+            return text
+        columns = os.get_terminal_size(self.stream.fileno()).columns or 80  # some consoles say 0
+        parts = textwrap.wrap(text, max(columns - indent, 20), break_long_words=False, break_on_hyphens=False)
+        return f"\n{' ' * indent}".join(parts)
 
     @contextmanager
     def _unheard(self) -> Iterator[None]:
@@ -108,7 +113,7 @@ class Console:
             row = self._running.pop(name, None)
         took = seconds if seconds is not None else time.monotonic() - row.since if row else 0.0
         mark = self.paint("✔", GREEN) if ok else self.paint("✘", RED)
-        text = f"{mark} {name:<18} {took:6.1f} s  {note}"
+        text = f"{mark} {name:<18} {took:6.1f} s  {self._fit(note, 31)}"
         text = text if self.live else f"{self._clock()} {text}"
         if self.sections and log and log.exists():
             self._section(name, text, took, log)
@@ -144,7 +149,7 @@ class Console:
                 self.line(f"  {text}")
         self.line()
         where = f"{step}: " if step else ""
-        self.line(f"{self.paint('error:', RED)} {where}{failure.sentence}")
+        self.line(f"{self.paint('error:', RED)} {self._fit(where + failure.sentence, 7)}")
         if log and log.exists():
             self.line(f"{self.paint('log:', YELLOW)} {log}")
         if failure.hint:

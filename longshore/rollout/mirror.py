@@ -25,9 +25,7 @@ PATHS = {
     "Event": "/api/v1/namespaces/{}/events",
 }
 SELECTORS = {"Event": "&fieldSelector=type!%3DNormal"}
-STREAM = (
-    30  # seconds after which the server ends a watch and is asked to go on: none is silently dead for longer
-)
+STREAM = 30  # seconds after which the server ends a watch: none is silently dead for longer
 PULSE, PULSE_TIMEOUT = 1.0, 4.0  # seconds between two questions whether the server lives, and for its answer
 AGAIN = 0.2  # seconds before a broken stream is opened again
 EVENTS = 2000  # the newest ones are kept

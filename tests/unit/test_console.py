@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,30 @@ def test_no_colour_is_honoured_on_a_terminal() -> None:
     assert Console({}, ci=False, stream=Terminal()).colour
     assert not Console({"NO_COLOR": "1"}, ci=False, stream=Terminal()).colour
     assert not Console({"TERM": "dumb"}, ci=False, stream=Terminal()).live
+
+
+def test_a_terminal_breaks_a_sentence_between_words_and_leaves_a_path_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+        def fileno(self) -> int:
+            return 1
+
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((60, 24)))
+    screen = Terminal()
+    path = "/builds/a-team/services/shop/.longshore/report"
+    note = f"the pod keeps crashing: the container exited with 3; see {path}"
+    Console({"NO_COLOR": "1"}, ci=False, stream=screen).finished("release", note, seconds=1.5)
+    *lines, last = screen.getvalue().splitlines()
+    assert lines[0].startswith("✔ release               1.5 s  the pod")
+    assert all(len(line) <= 60 for line in lines)
+    assert [line[31:] for line in (*lines, last)] == [
+        "the pod keeps crashing: the", "container exited with 3; see", path,
+    ]  # fmt: skip
+    assert lines[1].startswith(" " * 31)
 
 
 def test_in_a_gitlab_job_the_output_of_a_step_is_a_section_that_stands_open(
