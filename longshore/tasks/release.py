@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 from invoke.tasks import task
 
@@ -12,6 +15,10 @@ from longshore.tasks import catalogue
 from longshore.tasks.session import Opened
 from longshore.tasks.world import World
 
+if TYPE_CHECKING:
+    from longshore.rollout.release import Releaser
+
+UNREAD = "cannot be read with these credentials"
 HELP = {
     "environment": "an [environments.NAME] of longshore.toml (default: local)",
     "json": "one JSON document on standard output",
@@ -80,31 +87,42 @@ def status(context: Context, environment: str = "local", json: bool = False) -> 
         api = Api(cluster, run.runner)
         verdict = watch.look(api, (Workload(kind="Deployment", name="app"),))[0]
         good = records.last_good(records.history(cluster, run.runner))
-        try:
+        uid = UNREAD
+        with suppress(Precondition):  # a deployer's rights end at the namespace
             uid = guard.identity(api)
-        except Precondition:  # a deployer's rights end at the namespace
-            uid = "not for these credentials to read"
+        alarms = _ringing(releaser)
         run.data(
-            url=releaser.url, healthy=verdict.outcome is Outcome.GOOD, said=verdict.sentence, pods=verdict.pods, cluster=uid
+            url=releaser.url, healthy=verdict.outcome is Outcome.GOOD, said=verdict.sentence, pods=verdict.pods,
+            cluster=uid, alarms=alarms,
         )  # fmt: skip
         rows = [("url", releaser.url)]
         if good:
             changed = _drift(run, cluster, good.manifest)
             run.data(
-                release=good.number,
-                revision=good.revision,
-                digest=good.digest,
-                since=good.finished,
-                drift=changed,
-            )
+                release=good.number, revision=good.revision, digest=good.digest, since=good.finished, drift=changed
+            )  # fmt: skip
             rows += [
                 ("release", f"{good.number}, by {good.actor}"),
                 ("revision", good.revision),
                 ("since", good.finished),
                 ("drift", ", ".join(changed) or "none: the cluster holds what was released"),
             ]
-        rows += [("state", verdict.sentence), ("pods", ", ".join(verdict.pods) or "none"), ("cluster", uid)]
+        rows += [
+            ("state", verdict.sentence), ("pods", ", ".join(verdict.pods) or "none"),
+            ("alarms", UNREAD if alarms is None else ", ".join(alarms) or "none rings"), ("cluster", uid),
+        ]  # fmt: skip
         run.console.summary(rows)
+
+
+def _ringing(releaser: Releaser) -> list[str] | None:
+    """Return the environment's alarms that ring; None where these credentials may not ask."""
+    from longshore.steps import aws
+
+    with suppress(Precondition), aws.errors("CloudWatch"):
+        client, prefix = aws.client(releaser.environment, "cloudwatch"), f"{releaser.eks}-"
+        found = client.describe_alarms(AlarmNamePrefix=prefix, MaxRecords=100)["MetricAlarms"]
+        return [one["AlarmName"].removeprefix(prefix) for one in found if one["StateValue"] == "ALARM"]
+    return None
 
 
 def _drift(run: Opened, cluster: kubectl.Cluster, manifest: str) -> list[str]:

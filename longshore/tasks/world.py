@@ -96,8 +96,7 @@ class World:
         """The manifest of this revision."""
         from longshore.rollout.render import render
 
-        program = self.kubectl
-        return render(self.settings.root, self.infra.folder, program, self.target(), self.runner)
+        return render(self.settings.root, self.infra.folder, self.kubectl, self.target(), self.runner)
 
     def target(self) -> Target:
         """What a release of this revision is made of."""

@@ -52,6 +52,8 @@ def test_the_alarms_ring_while_no_pod_is_ready_and_end_after_a_deploy(project: P
             lambda: project.get("/"),
         )
         assert project.get("/")[0] == 502
+        ringing = project.invoke("status", "-e", project.name, "--json", check=False).data["alarms"]
+        assert {"no-healthy-host", "unhealthy-hosts", "alb-5xx"} <= set(ringing)
         project.deploy()
         wait_for(
             {"no-healthy-host": "OK", "unhealthy-hosts": "OK", "alb-5xx": "OK"}, lambda: project.get("/")

@@ -134,6 +134,23 @@ def test_status_and_history_tell_what_serves(project: Project) -> None:
     assert releases[0]["digest"] == said["digest"]
 
 
+def test_status_names_the_alarms_that_ring(project: Project) -> None:
+    project.deploy()
+    cloudwatch, name = project.client("cloudwatch"), f"shop-{project.name}-by-hand"
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, Namespace="Nowhere", MetricName="nothing", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore",
+    )  # fmt: skip
+    try:
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="somebody says so")
+        said = project.invoke("status", "-e", project.name)
+        assert "by-hand" in next(line for line in said.out.splitlines() if "alarms" in line)
+        assert "by-hand" in project.invoke("status", "-e", project.name, "--json").data["alarms"]
+    finally:
+        cloudwatch.delete_alarms(AlarmNames=[name])
+    assert "by-hand" not in project.invoke("status", "-e", project.name, "--json").data["alarms"]
+
+
 def test_rollback_makes_the_release_before_serve_again(project: Project) -> None:
     first = project.deploy().data
     (project.folder / "application" / "note.txt").write_text("another release")
