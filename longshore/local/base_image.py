@@ -30,9 +30,7 @@ from longshore.runner import Runner
 from longshore.settings import Settings
 
 RELEASE = "bookworm"
-EPOCH = (
-    1686355200  # when Debian 12 was released: no file is younger, so the same packages give the same image
-)
+EPOCH = 1686355200  # Debian 12's release: no file is younger, so the same packages give the same image
 SOURCE = Path(__file__).with_name("build") / "base"
 PACKAGES = (
     "usr-is-merged",  # else `usrmerge`, which brings all of Perl

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from longshore.steps.memory import write_atomically
 
 
 def write(path: Path, content: str | bytes, *, mode: int = 0o644) -> bool:
@@ -13,15 +14,6 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o644) -> bool:
         if path.read_bytes() == data and path.stat().st_mode & 0o777 == mode:
             return False
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as stream:
-            os.fchmod(stream.fileno(), mode)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+        pass
+    write_atomically(path, data, mode)
     return True

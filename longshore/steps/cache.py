@@ -20,7 +20,8 @@ import msgspec
 
 from longshore.steps import inputs as reading
 from longshore.steps.graph import Passing, Step
-from longshore.steps.tree import Tree, write
+from longshore.steps.memory import write_atomically
+from longshore.steps.tree import Tree
 
 FORM = 1  # of an entry; another number makes every older entry a miss
 PASSING = 3600.0  # seconds for which a result holds that could not be had in full
@@ -168,7 +169,7 @@ class Cache:
                 continue
             if (data := self._get(f"blobs/{content}", partial(_if_content, content))) is None:
                 return False
-            write(self.tree.root / name, data)
+            write_atomically(self.tree.root / name, data, sync=False)
         return True
 
     def _take(self, step: Step) -> dict[str, str]:
@@ -211,7 +212,7 @@ class Cache:
     def _write(self, name: str, data: bytes) -> None:
         self._grown = True
         with contextlib.suppress(OSError):  # a full disk costs a repetition, not the run
-            write(self.folder / name, data)
+            write_atomically(self.folder / name, data, sync=False)
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
         for part in ("entries", "blobs"):

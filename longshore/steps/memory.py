@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace PATH by TEXT so that a crash or a full disk leaves the old content: temporary file, fsync, rename."""
+def write_atomically(path: Path, content: str | bytes, mode: int = 0o644, *, sync: bool = True) -> None:
+    """Replace PATH by CONTENT so that a crash or a full disk leaves the old one: temporary file, fsync, rename.
+
+    Without SYNC it does not wait for the disk, so that after a power cut whoever reads the file has to check it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
-            os.fsync(stream.fileno())
+            if sync:
+                os.fsync(stream.fileno())
         os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:

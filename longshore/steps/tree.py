@@ -20,6 +20,8 @@ from pathlib import Path
 
 import msgspec
 
+from longshore.steps.memory import write_atomically
+
 IGNORED = {"__pycache__", ".git", ".terraform", ".longshore", ".pytest_cache", ".ruff_cache", ".mypy_cache"}
 TICK = 50_000_000  # ns; kernels take the time of a change from a clock that ticks 100 to 1000 times a second
 COARSE = 2_500_000_000  # ns; some file systems keep whole seconds, or every second one
@@ -86,7 +88,8 @@ class Tree:
         }
         self._fresh = {}
         try:
-            write(self._file, msgspec.msgpack.encode(_Saved(saved=self._moment, entries=kept)))
+            saved = msgspec.msgpack.encode(_Saved(saved=self._moment, entries=kept))
+            write_atomically(self._file, saved, sync=False)
         except OSError:
             return
 
@@ -218,16 +221,3 @@ def _regex(pattern: str) -> str:
     special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     text = "".join(special.get(part) or re.escape(part) for part in parts)
     return f"(?:{text})" if "*" in pattern or "?" in pattern else f"(?:{text}(?:/.*)?)"
-
-
-def write(path: Path, data: bytes) -> None:
-    """Replace PATH by DATA in one step, without waiting for the disk: whoever reads it checks it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
