@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import sys
 import textwrap
 import threading
@@ -66,7 +67,7 @@ class Console:
         """Break TEXT between words where a terminal ends, and go on at INDENT; what has no spaces, as a path, stays whole."""
         if not self.live:
             return text
-        columns = os.get_terminal_size(self.stream.fileno()).columns or 80  # some consoles say 0
+        columns = shutil.get_terminal_size().columns  # 80 of one that is closed
         parts = textwrap.wrap(text, max(columns - indent, 20), break_long_words=False, break_on_hyphens=False)
         return f"\n{' ' * indent}".join(parts)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import pytest
@@ -61,10 +60,7 @@ def test_a_terminal_breaks_a_sentence_between_words_and_leaves_a_path_whole(
         def isatty(self) -> bool:
             return True
 
-        def fileno(self) -> int:
-            return 1
-
-    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((60, 24)))
+    monkeypatch.setenv("COLUMNS", "60")
     screen = Terminal()
     path = "/builds/a-team/services/shop/.longshore/report"
     note = f"the pod keeps crashing: the container exited with 3; see {path}"
