@@ -179,6 +179,13 @@ data "aws_iam_policy_document" "gitlab_deploy" {
     resources = ["arn:${local.partition}:secretsmanager:${var.region}:${local.account_id}:secret:${var.project}/${var.environment}*"]
   }
 
+  # `invoke status` names the alarms that ring; nothing narrower lists them by prefix.
+  statement {
+    sid       = "Alarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["*"]
+  }
+
   statement {
     sid       = "RegistryLogin"
     actions   = ["ecr:GetAuthorizationToken"]

@@ -18,7 +18,6 @@ from longshore.tasks.world import World
 if TYPE_CHECKING:
     from longshore.rollout.release import Releaser
 
-UNREAD = "cannot be read with these credentials"
 HELP = {
     "environment": "an [environments.NAME] of longshore.toml (default: local)",
     "json": "one JSON document on standard output",
@@ -87,10 +86,13 @@ def status(context: Context, environment: str = "local", json: bool = False) -> 
         api = Api(cluster, run.runner)
         verdict = watch.look(api, (Workload(kind="Deployment", name="app"),))[0]
         good = records.last_good(records.history(cluster, run.runner))
-        uid = UNREAD
+        uid, alarms, unread = "not for these credentials to read", None, ""
         with suppress(Precondition):  # a deployer's rights end at the namespace
             uid = guard.identity(api)
-        alarms = _ringing(releaser)
+        try:
+            alarms = _ringing(releaser)
+        except Precondition as problem:
+            unread = problem.sentence
         run.data(
             url=releaser.url, healthy=verdict.outcome is Outcome.GOOD, said=verdict.sentence, pods=verdict.pods,
             cluster=uid, alarms=alarms,
@@ -109,20 +111,19 @@ def status(context: Context, environment: str = "local", json: bool = False) -> 
             ]
         rows += [
             ("state", verdict.sentence), ("pods", ", ".join(verdict.pods) or "none"),
-            ("alarms", UNREAD if alarms is None else ", ".join(alarms) or "none rings"), ("cluster", uid),
+            ("alarms", unread or ", ".join(alarms or ()) or "none rings"), ("cluster", uid),
         ]  # fmt: skip
         run.console.summary(rows)
 
 
-def _ringing(releaser: Releaser) -> list[str] | None:
-    """Return the environment's alarms that ring; None where these credentials may not ask."""
+def _ringing(releaser: Releaser) -> list[str]:
+    """Return the environment's alarms that ring; raises Precondition where AWS does not say."""
     from longshore.steps import aws
 
-    with suppress(Precondition), aws.errors("CloudWatch"):
+    with aws.errors("CloudWatch"):
         client, prefix = aws.client(releaser.environment, "cloudwatch"), f"{releaser.eks}-"
         found = client.describe_alarms(AlarmNamePrefix=prefix, MaxRecords=100)["MetricAlarms"]
         return [one["AlarmName"].removeprefix(prefix) for one in found if one["StateValue"] == "ALARM"]
-    return None
 
 
 def _drift(run: Opened, cluster: kubectl.Cluster, manifest: str) -> list[str]:
