@@ -78,8 +78,8 @@ def report(tmp_path: Path) -> Path:
 
 def answers(report: Path, size: str, scheme: str) -> dict[str, Any]:
     asked = report / "asked.html"
-    page = (report / "index.html").read_text().replace("</body>", f"{QUESTIONS}</body>")
-    asked.write_text(FRAME.format(width=WIDTHS[size], page=html.escape(page)))
+    text = (report / "index.html").read_text().replace("</body>", f"{QUESTIONS}</body>")
+    asked.write_text(FRAME.format(width=WIDTHS[size], page=html.escape(text)))
     dark = (
         ("--blink-settings=preferredColorScheme=0",)
         if scheme == "dark"
