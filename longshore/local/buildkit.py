@@ -23,7 +23,7 @@ from longshore.local.place import Place
 from longshore.runner import Runner
 from longshore.settings import Settings
 
-__all__ = ["buildctl", "buildkitd", "cgroup", "ready", "start", "stop"]
+__all__ = ["buildctl", "buildkitd", "cgroup", "daemon", "ready", "start", "stop"]
 
 CGROUPS = Path("/sys/fs/cgroup")
 DEADLINE = 20.0
@@ -32,26 +32,29 @@ EMPTYING = 3.0  # seconds
 CONFIG = Path(__file__).with_suffix(".toml")
 
 
+def daemon(place: Place) -> Daemon:
+    """Return BuildKit as a background process."""
+    return Daemon(id=place.id, name="buildkit", run=place.run, log=place.logs / "buildkit.log")
+
+
 def ready(place: Place) -> bool:
     """Tell whether the daemon of PLACE lives and answers."""
-    return _daemon(place).alive() and _listens(place.buildkit_socket)
+    return daemon(place).alive() and _listens(place.buildkit_socket)
 
 
 def start(settings: Settings, place: Place, runner: Runner, progress: Progress) -> None:
     """Start the daemon of PLACE. Raises StepFailed, with the end of its log, when it does not come up."""
     progress("starting BuildKit", None, None)
     config = place.state / "buildkit.toml"
-    changed = write(config, configuration(place))
-    daemon = _daemon(place)
-    if changed:
-        daemon.stop()
+    if write(config, configuration(place)):
+        daemon(place).stop()
     command = _command(settings, config)
-    daemon.start(runner, command, ready=lambda: _listens(place.buildkit_socket), deadline=DEADLINE)
+    daemon(place).start(runner, command, ready=lambda: _listens(place.buildkit_socket), deadline=DEADLINE)
 
 
 def stop(place: Place) -> None:
     """End the daemon, its builds and all that they hold. Fine if there is none."""
-    _daemon(place).stop(grace=1.0)  # it would wait for running builds; its databases survive a kill
+    daemon(place).stop(grace=1.0)  # it would wait for running builds; its databases survive a kill
     place.buildkit_socket.unlink(missing_ok=True)
     remove_cgroups(cgroup(place))
 
@@ -95,10 +98,6 @@ def _removed(top: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _daemon(place: Place) -> Daemon:
-    return Daemon(id=place.id, name="buildkit", run=place.run, log=place.logs / "buildkit.log")
 
 
 def _command(settings: Settings, config: Path) -> Command:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import string
 from collections.abc import Iterable
 from configparser import ConfigParser
@@ -18,7 +17,7 @@ from longshore.local.daemon import Daemon
 from longshore.local.files import write
 from longshore.local.packages import SYSTEM_PATH
 from longshore.local.place import Place
-from longshore.local.ports import require_free
+from longshore.local.ports import answers, require_free
 from longshore.runner import Runner
 
 DEADLINE = 15.0
@@ -54,7 +53,7 @@ def daemon(place: Place) -> Daemon:
 def ready(place: Place) -> bool:
     """Whether the edge runs and its ports answer. That it says what the listeners say now is `start`'s to see."""
     told = ports(place)
-    return daemon(place).alive() and bool(told) and all(_answers(port) for port in told)
+    return daemon(place).alive() and bool(told) and all(answers("127.0.0.1", port) for port in told)
 
 
 def start(place: Place, runner: Runner) -> None:
@@ -173,14 +172,6 @@ def ports(place: Place) -> list[int]:
         return [int(port) for port in re.findall(r"listen 127\.0\.0\.1:(\d+)", _config(place).read_text())]
     except FileNotFoundError:
         return []
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
-    except OSError:
-        return False
-    return True
 
 
 def _hint(place: Place, one: Listener) -> str:

@@ -119,12 +119,11 @@ def used(folder: Path) -> int:
 
 
 def _daemons(place: Place) -> Iterator[tuple[Daemon, bool, str]]:
-    builder = Daemon(id=place.id, name="buildkit", run=place.run, log=place.logs / "buildkit.log")
     if place.existing is None:
         yield control.daemon(place), control.ready(place), place.endpoint
         yield registry.daemon(place), registry.ready(place), f"http://{place.registry}"
     yield aws_daemon.daemon(place), aws_daemon.ready(place), place.aws_endpoint
-    yield builder, buildkit.ready(place), f"unix://{place.buildkit_socket}"
+    yield buildkit.daemon(place), buildkit.ready(place), f"unix://{place.buildkit_socket}"
     yield edge.daemon(place), edge.ready(place), ", ".join(f"127.0.0.1:{port}" for port in edge.ports(place))
 
 

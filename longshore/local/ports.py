@@ -25,6 +25,15 @@ def require_free(address: str, port: int, *, purpose: str, hint: str) -> None:
             ) from None
 
 
+def answers(address: str, port: int) -> bool:
+    """Return whether something accepts connections on PORT."""
+    try:
+        socket.create_connection((address, port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
 def holder(port: int) -> str:
     """Return "NAME (pid N)" of the process that listens on PORT, an empty text where that cannot be seen."""
     sockets = {

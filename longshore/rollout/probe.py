@@ -26,9 +26,7 @@ class Probe:
     ) -> None:
         parts = urlsplit(url)
         self.host = str(parts.hostname)
-        local = self.host == "localhost" or self.host.endswith(
-            ".localhost"
-        )  # RFC 6761, whatever the resolver says
+        local = f".{self.host}".endswith(".localhost")  # RFC 6761, whatever the resolver says
         self.address = "127.0.0.1" if local else self.host
         self.secure = parts.scheme == "https"
         self.port = parts.port or (443 if self.secure else 80)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
@@ -13,11 +13,18 @@ from longshore.rollout.api import UNANSWERED, Api
 from longshore.rollout.apply import Object, known, path
 from longshore.rollout.render import MANIFEST, Manifest
 from longshore.rollout.verdict import Outcome, workloads
+from longshore.rollout.verify import Unverified
 from longshore.runner import Runner
 
+PATIENCE = 5.0  # seconds in which the public address may yet come to answer, before all is released anew
 
-def settled(cluster: Cluster, runner: Runner, manifest: Manifest) -> str | None:
-    """Return a reason when CLUSTER already runs MANIFEST, is well, and no run has left a release unfinished."""
+
+def settled(cluster: Cluster, runner: Runner, manifest: Manifest, asked: Callable[[], object]) -> str | None:
+    """Return a reason when CLUSTER already runs MANIFEST, is well, and no run has left a release unfinished.
+
+    ASKED raises Unverified where the public address does not answer with it. Pods that are ready do not serve yet: a load balancer, or
+    kube-proxy after a start, learns of them a moment later.
+    """
     rolled = Manifest(text=hooks.split(manifest.text)[""], mark=manifest.mark)
     wanted = rolled.objects()
     api = Api(cluster, runner)
@@ -35,10 +42,11 @@ def settled(cluster: Cluster, runner: Runner, manifest: Manifest) -> str | None:
         if marks != {manifest.mark} or not _replicas_kept(wanted, items):
             return None
         verdicts = watch.look(api, workloads(wanted))
-    except (*UNANSWERED, StateUnknown):
+        if any(verdict.outcome is not Outcome.GOOD for verdict in verdicts):
+            return None
+        asked()
+    except (*UNANSWERED, StateUnknown, Unverified):
         return None  # the release itself says what is wrong
-    if any(verdict.outcome is not Outcome.GOOD for verdict in verdicts):
-        return None
     return f"serving already, {verdicts[0].sentence}"
 
 

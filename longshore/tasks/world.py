@@ -71,7 +71,7 @@ class World:
 
     @property
     def authority(self) -> Path | None:
-        """The CA that signed the public address, beside those that the system trusts."""
+        """The CA that signed the public address, where the system does not know it."""
         return self.place.edge_ca if self.place else None
 
     @cached_property
@@ -146,12 +146,18 @@ class World:
         )  # fmt: skip
 
     def release_settled(self) -> str | None:
-        """Return a reason when the cluster runs this revision already and is well."""
+        """Return a reason when the cluster runs this revision already, is well, and the public address answers with it."""
         if not self.image.digest() or not self.infra.memory.get("outputs"):
             return None
-        from longshore.rollout.settled import settled
+        from longshore.rollout import settled, verify
 
-        return settled(self.cluster(), self.runner, self.manifest())
+        def asked() -> object:
+            return verify.until_answers(
+                str(self.infra.outputs()["url"]), self.authority, digest=self.image.digest(), revision=self.source.revision,
+                deadline=settled.PATIENCE, pause=self.runner.cancellation.wait, say=lambda _: None,
+            )  # fmt: skip
+
+        return settled.settled(self.cluster(), self.runner, self.manifest(), asked)
 
     def _prepare(self) -> None:
         """Read what a release will need; what is wrong with it, the release says."""

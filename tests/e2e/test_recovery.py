@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -68,5 +69,32 @@ def test_down_leaves_nothing_and_up_has_the_same_release_serving(project: Projec
     began = time.monotonic()
     said = project.deploy().data
     print(f"serving again {time.monotonic() - began:.1f} s after local.down")
+    assert project.version()["revision"] == before["revision"], "deploy said that it serves"
     assert (said["digest"], said["changed"]) == (before["digest"], False)
-    assert project.version()["revision"] == before["revision"]
+
+
+def test_the_page_answers_as_soon_as_up_has_returned(project: Project) -> None:
+    before = project.deploy().data
+    for _ in range(
+        3
+    ):  # the way to the pods is there a moment after they are, on a fast machine not even each time
+        project.invoke("local.down", "-e", project.name)
+        project.invoke("local.up", "-e", project.name)
+        assert project.version()["digest"] == before["digest"]
+
+
+def test_deploy_does_not_say_that_it_serves_while_the_address_does_not(project: Project) -> None:
+    before = project.deploy().data
+    (net,) = Path("/run/longshore").glob(f"*-{project.name}-*/net")
+    rule = ["FORWARD", "-p", "tcp", "--dport", "5000", "-j", "REJECT", "--reject-with", "tcp-reset"]
+    firewall = ("nsenter", f"--net={net}", "iptables")
+    mend = threading.Timer(2.5, subprocess.run, [[*firewall, "--delete", *rule]])
+    subprocess.run([*firewall, "--insert", *rule], check=True)
+    mend.start()
+    try:
+        with pytest.raises(AssertionError, match="502 Bad Gateway"):
+            project.version()
+        said = project.deploy().data
+        assert project.version()["digest"] == before["digest"] == said["digest"]
+    finally:
+        mend.join()

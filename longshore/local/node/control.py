@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -22,10 +23,11 @@ from longshore.local.node.spec import spec, status_file
 from longshore.local.packages import SYSTEM_PATH
 from longshore.local.pki import NODE
 from longshore.local.place import Place
+from longshore.local.ports import answers
 from longshore.runner import Runner
 
 START = 180.0  # seconds until every component is ready; 4 on an idle machine, many times that where others keep every core busy
-SERVE = 60.0  # seconds until the pods of the last time run again; 6 on an idle machine
+SERVE = 60.0  # seconds until the pods of the last time serve again; 6 on an idle machine
 INIT = Path(__file__).with_name("init.py")
 
 
@@ -56,7 +58,7 @@ def start(place: Place, runner: Runner, progress: Callable[[str, int | None, int
         node.stop()
     if not node.alive():
         status_file(place).unlink(missing_ok=True)
-    since = datetime.now(UTC)
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # as Kubernetes gives times
 
     def components_ready() -> bool:
         components = _status(place).get("components", {})
@@ -107,13 +109,13 @@ class Api:
     """A few questions to the API server, asked as its administrator without starting a process."""
 
     def __init__(self, place: Place) -> None:
-        self._host = place.node_ip
+        self.host = place.node_ip
         self._context = ssl.create_default_context(cafile=str(place.ca))
         self._context.load_cert_chain(place.pki / "admin.crt", place.pki / "admin.key")
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the object at PATH, an empty one where it cannot be had."""
-        connection = http.client.HTTPSConnection(self._host, 6443, timeout=2, context=self._context)
+        connection = http.client.HTTPSConnection(self.host, 6443, timeout=2, context=self._context)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -193,36 +195,37 @@ def _explained(place: Place, problem: StepFailed) -> StepFailed:
     return problem
 
 
-def _node_ready(api: Api, since: datetime) -> bool:
+def _node_ready(api: Api, since: str) -> bool:
     """Whether the kubelet of this start, not of an earlier one, says that the node is Ready."""
     conditions = api.get(f"/api/v1/nodes/{NODE}").get("status", {}).get("conditions", [])
     said = [one for one in conditions if one["type"] == "Ready" and one["status"] == "True"]
-    return any(_time(one["lastHeartbeatTime"]) >= _second(since) for one in said)
+    return any(one["lastHeartbeatTime"] >= since for one in said)
 
 
-def _await_pods(api: Api, since: datetime, runner: Runner) -> None:
+def _await_pods(api: Api, since: str, runner: Runner) -> None:
     """Wait for the pods that served before. One that cannot start again must not keep the environment from starting."""
-    try:
+    with contextlib.suppress(StepFailed):
         _wait(runner, lambda: not list(_behind(api, since)), SERVE, "")
-    except StepFailed:
-        return
 
 
-def _behind(api: Api, since: datetime) -> Iterator[str]:
-    """Yield the pods that are reported as they were before this start, or do not serve yet."""
-    for pod in api.get("/api/v1/pods").get("items", []):
-        status = pod.get("status", {})
-        if pod["spec"].get("nodeName") != NODE or status.get("phase") in ("Succeeded", "Failed"):
-            continue
-        running = [one.get("state", {}).get("running", {}) for one in status.get("containerStatuses", [])]
-        new = bool(running) and all(
-            _time(one.get("startedAt", "1970-01-01T00:00:00Z")) >= _second(since) for one in running
-        )
-        ready = any(
-            one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", [])
-        )
-        if not (new and ready):
+def _behind(api: Api, since: str) -> Iterator[str]:
+    """Yield the pods that are reported as before this start or do not serve yet, and services that do not lead to theirs."""
+    everything = api.get("/api/v1/pods").get("items", [])
+    ours = [pod for pod in everything if pod["spec"].get("nodeName") == NODE]
+    pods = [pod for pod in ours if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+    for pod in pods:
+        containers = pod["status"].get("containerStatuses", [])
+        began = [one.get("state", {}).get("running", {}).get("startedAt", "") for one in containers]
+        conditions = pod["status"].get("conditions", [])
+        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+        if not (ready and min(began, default="") >= since):
             yield pod["metadata"]["name"]
+    for service in api.get("/api/v1/services").get("items", []):
+        chosen = service["spec"].get("selector", {}).items()
+        for port in service["spec"].get("ports", ()):
+            astray = "nodePort" in port and not answers(api.host, port["nodePort"])
+            if astray and any(chosen <= pod["metadata"].get("labels", {}).items() for pod in pods):
+                yield service["metadata"]["name"]
 
 
 def _wait(runner: Runner, condition: Callable[[], bool], deadline: float, otherwise: str) -> None:
@@ -231,12 +234,3 @@ def _wait(runner: Runner, condition: Callable[[], bool], deadline: float, otherw
         if time.monotonic() > until:
             raise StepFailed(otherwise, hint="`invoke local.logs` shows what the parts wrote")
         runner.cancellation.wait(0.1)
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _second(moment: datetime) -> datetime:
-    """Kubernetes gives times in whole seconds."""
-    return moment.replace(microsecond=0)
