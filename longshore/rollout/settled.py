@@ -16,7 +16,7 @@ from longshore.rollout.verdict import Outcome, workloads
 from longshore.rollout.verify import Unverified
 from longshore.runner import Runner
 
-PATIENCE = 5.0  # seconds in which the public address may yet come to answer, before all is released anew
+PATIENCE = 2.0  # seconds in which the public address may yet come to answer, before all is released anew, with progress
 
 
 def settled(cluster: Cluster, runner: Runner, manifest: Manifest, asked: Callable[[], object]) -> str | None:
