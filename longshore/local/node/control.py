@@ -28,6 +28,8 @@ from longshore.runner import Runner
 
 START = 180.0  # seconds until every component is ready; 4 on an idle machine, many times that where others keep every core busy
 SERVE = 60.0  # seconds until the pods of the last time serve again; 6 on an idle machine
+# Stands for all pods where the API server does not answer.
+UNSEEN = {"metadata": {"name": "?"}, "spec": {"nodeName": NODE}, "status": {}}
 INIT = Path(__file__).with_name("init.py")
 
 
@@ -205,12 +207,12 @@ def _node_ready(api: Api, since: str) -> bool:
 def _await_pods(api: Api, since: str, runner: Runner) -> None:
     """Wait for the pods that served before. One that cannot start again must not keep the environment from starting."""
     with contextlib.suppress(StepFailed):
-        _wait(runner, lambda: not list(_behind(api, since)), SERVE, "")
+        _wait(runner, lambda: not list(behind(api, since)), SERVE, "")
 
 
-def _behind(api: Api, since: str) -> Iterator[str]:
-    """Yield the pods that are reported as before this start or do not serve yet, and services that do not lead to theirs."""
-    everything = api.get("/api/v1/pods").get("items", [])
+def behind(api: Api, since: str) -> Iterator[str]:
+    """Yield the pods that are reported as before SINCE (UTC, RFC 3339) or do not serve yet, and services that do not lead to theirs."""
+    everything = api.get("/api/v1/pods").get("items", [UNSEEN])
     ours = [pod for pod in everything if pod["spec"].get("nodeName") == NODE]
     pods = [pod for pod in ours if pod["status"].get("phase") not in ("Succeeded", "Failed")]
     for pod in pods:
