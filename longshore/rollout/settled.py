@@ -19,10 +19,10 @@ from longshore.runner import Runner
 PATIENCE = 2.0  # seconds in which the public address may yet come to answer, before all is released anew, with progress
 
 
-def settled(cluster: Cluster, runner: Runner, manifest: Manifest, asked: Callable[[], object]) -> str | None:
+def settled(cluster: Cluster, runner: Runner, manifest: Manifest, check: Callable[[], object]) -> str | None:
     """Return a reason when CLUSTER already runs MANIFEST, is well, and no run has left a release unfinished.
 
-    ASKED raises Unverified where the public address does not answer with it. Pods that are ready do not serve yet: a load balancer, or
+    CHECK raises Unverified where the public address does not answer with it. Pods that are ready do not serve yet: a load balancer, or
     kube-proxy after a start, learns of them a moment later.
     """
     rolled = Manifest(text=hooks.split(manifest.text)[""], mark=manifest.mark)
@@ -44,7 +44,7 @@ def settled(cluster: Cluster, runner: Runner, manifest: Manifest, asked: Callabl
         verdicts = watch.look(api, workloads(wanted))
         if any(verdict.outcome is not Outcome.GOOD for verdict in verdicts):
             return None
-        asked()
+        check()
     except (*UNANSWERED, StateUnknown, Unverified):
         return None  # the release itself says what is wrong
     return f"serving already, {verdicts[0].sentence}"

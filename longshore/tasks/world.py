@@ -151,13 +151,13 @@ class World:
             return None
         from longshore.rollout import settled, verify
 
-        def asked() -> object:
+        def check() -> object:
             return verify.until_answers(
                 str(self.infra.outputs()["url"]), self.authority, digest=self.image.digest(), revision=self.source.revision,
                 deadline=settled.PATIENCE, pause=self.runner.cancellation.wait, say=lambda _: None,
             )  # fmt: skip
 
-        return settled.settled(self.cluster(), self.runner, self.manifest(), asked)
+        return settled.settled(self.cluster(), self.runner, self.manifest(), check)
 
     def _prepare(self) -> None:
         """Read what a release will need; what is wrong with it, the release says."""
