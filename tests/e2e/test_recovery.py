@@ -75,9 +75,8 @@ def test_down_leaves_nothing_and_up_has_the_same_release_serving(project: Projec
 
 def test_the_page_answers_as_soon_as_up_has_returned(project: Project) -> None:
     before = project.deploy().data
-    for _ in range(
-        3
-    ):  # the way to the pods is there a moment after they are, on a fast machine not even each time
+    # The way to the pods is there a moment after the pods are; a single start may not show it.
+    for _ in range(3):
         project.invoke("local.down", "-e", project.name)
         project.invoke("local.up", "-e", project.name)
         assert project.version()["digest"] == before["digest"]
