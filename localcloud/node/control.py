@@ -1,0 +1,194 @@
+"""Starting and stopping the node, and its status, from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from localcloud import network, pki
+from localcloud.layout import Layout
+from localcloud.node import files
+from localcloud.node.spec import spec, status_file
+from localcloud.packages import SYSTEM_PATH
+from localcloud.pki import NODE
+from localcloud.ports import answers
+from localcloud.progress import Progress
+from longshore.commands.kubectl import Cluster
+from longshore.errors import StepFailed, ToolMissing
+from longshore.files import from_json, write_if_changed
+from longshore.kubernetes.api import UNANSWERED, Api
+from longshore.process.command import Command, change
+from longshore.process.runner import Runner
+
+START = 180.0  # seconds until every component is ready; 4 on an idle machine, many times that on a busy one
+SERVE = 60.0  # seconds until the pods of the last run serve again; 6 on an idle machine
+# Stands for all pods while the API server does not answer.
+UNSEEN = {"metadata": {"name": "?"}, "spec": {"nodeName": NODE}, "status": {}}
+INIT = Path(__file__).with_name("init.py")
+
+
+def ready(layout: Layout) -> bool:
+    """Whether the node runs and all its components were ready a moment ago. Reads a few small files."""
+    runs = _bootstrapped(layout).exists() and layout.daemon("node").alive() and bool(_status(layout).get("ready"))
+    return runs and files.knows_secret(layout)
+
+
+def status(layout: Layout) -> dict[str, dict[str, Any]]:
+    """Return for each component by name: `ready`, `restarts`, and `exit`, how it ended the last time."""
+    return dict(_status(layout).get("components", {})) if layout.daemon("node").alive() else {}
+
+
+def start(layout: Layout, runner: Runner, progress: Progress) -> None:
+    """Start the node and wait until it is Ready and the pods of the last run serve again.
+
+    Raises StepFailed, with the end of the log of the component that is not ready.
+    """
+    pki.ensure(layout)
+    changed = _configure(layout)
+    node = layout.daemon("node")
+    if changed and node.alive():
+        node.stop()
+    if not node.alive():
+        status_file(layout).unlink(missing_ok=True)
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # as Kubernetes gives times
+
+    def components_ready() -> bool:
+        components = _status(layout).get("components", {})
+        done = [name for name, component in components.items() if component["ready"]]
+        waiting = next((name for name in components if name not in done), "")
+        progress(f"starting {waiting or 'Kubernetes'}", len(done), len(components) or None)
+        return bool(components) and not waiting
+
+    try:
+        fresh = node.start(runner, command(layout), ready=components_ready, deadline=START)
+    except StepFailed as problem:
+        raise _explained(layout, problem) from None
+    _bootstrap(layout, runner)
+    if fresh:
+        progress("waiting for the node and its pods")
+        api = Api(Cluster(kubectl="", kubeconfig=layout.kubeconfig, context=layout.cluster_name, namespace=""), runner)
+        _wait(runner, lambda: _node_ready(api, since), START, "the Kubernetes node does not become Ready")
+        with contextlib.suppress(StepFailed):  # a pod that cannot start must not block the environment
+            _wait(runner, lambda: not list(behind(api, since)), SERVE, "")
+
+
+def stop(layout: Layout) -> None:
+    """Stop the node: etcd cleanly, the rest with its namespaces."""
+    layout.daemon("node").stop(grace=9.0)
+    status_file(layout).unlink(missing_ok=True)
+
+
+def command(layout: Layout) -> Command:
+    """Describe the node's process. It creates all its namespaces but that of the network, which outlives it.
+
+    `unshare` waits outside: it ignores TERM, which `init.py` in the same process group obeys; killed, it kills init.py.
+    Mounts propagate into the node, so that it does not keep a disk busy that the machine unmounts, but not out of it.
+    """
+    namespaces = ("--mount", "--propagation=slave", "--pid", "--fork", "--mount-proc", "--uts", "--ipc")
+    options = (*namespaces, "--kill-child=KILL")
+    python = (sys.executable, "-S", "-E", str(INIT), str(_spec_file(layout)))
+    return change(*network.inside(layout, "unshare", *options, *python), env={"PATH": SYSTEM_PATH})
+
+
+def _get(api: Api, path: str) -> dict[str, Any]:
+    """Return the object at PATH, or an empty one if the API server does not answer with it."""
+    try:
+        return api.get(path, timeout=2)
+    except UNANSWERED:
+        return {}
+
+
+def _configure(layout: Layout) -> bool:
+    """Write what the node reads when it starts. Return whether any of it has changed."""
+    plugins = next((folder for folder in files.CNI_PLUGINS if Path(folder, "bridge").exists()), "")
+    if not plugins:
+        raise ToolMissing("the CNI plugins are not installed")
+    layout.logs.mkdir(parents=True, exist_ok=True)
+    changed = [
+        write_if_changed(layout.state / "node" / name, text, mode=0o600)  # one contains the registry's login
+        for name, text in files.all_files(layout, plugins).items()
+    ]
+    changed.append(write_if_changed(_spec_file(layout), json.dumps(spec(layout), indent=2) + "\n"))
+    return any(changed)
+
+
+def _spec_file(layout: Layout) -> Path:
+    return layout.state / "node" / "spec.json"
+
+
+def _status(layout: Layout) -> dict[str, Any]:
+    try:
+        return from_json(status_file(layout).read_bytes(), dict[str, Any])
+    except (OSError, ValueError):
+        return {}
+
+
+def _bootstrapped(layout: Layout) -> Path:
+    """Return the record of what was applied, beside etcd's data so that both go together."""
+    return layout.state / "etcd" / "bootstrapped.json"
+
+
+def _bootstrap(layout: Layout, runner: Runner) -> None:
+    manifest = files.bootstrap(layout)
+    done = _bootstrapped(layout)
+    if done.exists() and done.read_text() == manifest:
+        return
+    kubectl = (str(layout.kubectl), f"--kubeconfig={layout.kubeconfig}", f"--cache-dir={layout.state}/kubectl-cache")
+    apply = ("apply", "--server-side", "--force-conflicts", "--filename=-")
+    runner.run(change(*kubectl, *apply, stdin=manifest))
+    write_if_changed(done, manifest)
+
+
+def _explained(layout: Layout, problem: StepFailed) -> StepFailed:
+    """Return PROBLEM with the name of the component at fault and the end of its log instead of the node's."""
+    for name, component in _status(layout).get("components", {}).items():
+        if not component["ready"]:
+            log = layout.logs / f"{name}.log"
+            detail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else problem.detail
+            return StepFailed(f"{name} of the local cluster does not start", detail=detail, hint=f"its log is {log}")
+    return problem
+
+
+def _node_ready(api: Api, since: str) -> bool:
+    """Whether the kubelet has reported since SINCE that the node is Ready."""
+    conditions = _get(api, f"/api/v1/nodes/{NODE}").get("status", {}).get("conditions", [])
+    return any(_is_ready(condition) and condition["lastHeartbeatTime"] >= since for condition in conditions)
+
+
+def _is_ready(condition: dict[str, Any]) -> bool:
+    return bool(condition["type"] == "Ready" and condition["status"] == "True")
+
+
+def behind(api: Api, since: str) -> Iterator[str]:
+    """Yield the pods that are not ready or were last started before SINCE, and the services whose NodePort is closed.
+
+    SINCE is UTC in the form of RFC 3339. Services without pods here do not count.
+    """
+    assigned = [pod for pod in _get(api, "/api/v1/pods").get("items", [UNSEEN]) if pod["spec"].get("nodeName") == NODE]
+    pods = [pod for pod in assigned if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+    for pod in pods:
+        containers = pod["status"].get("containerStatuses", [])
+        started = [container.get("state", {}).get("running", {}).get("startedAt", "") for container in containers]
+        ready = any(map(_is_ready, pod["status"].get("conditions", [])))
+        if not (ready and min(started, default="") >= since):
+            yield pod["metadata"]["name"]
+    for service in _get(api, "/api/v1/services").get("items", []):
+        selector = service["spec"].get("selector", {}).items()
+        for port in service["spec"].get("ports", ()):
+            closed = "nodePort" in port and not answers(api.host, port["nodePort"])
+            if closed and any(selector <= pod["metadata"].get("labels", {}).items() for pod in pods):
+                yield service["metadata"]["name"]
+
+
+def _wait(runner: Runner, condition: Callable[[], bool], deadline: float, failure: str) -> None:
+    until = time.monotonic() + deadline
+    while not condition():
+        if time.monotonic() > until:
+            raise StepFailed(failure, hint="see `invoke local.logs`")
+        runner.cancellation.wait(0.1)
