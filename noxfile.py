@@ -1,7 +1,7 @@
-"""The gates in virtualenvs of their own: `nox -s lint tests` needs nothing but Nox.
+"""The checks in clean virtualenvs: `nox -s lint tests` needs nothing but Nox.
 
-A session installs what requirements/dev.txt pins, with hashes, and hands over to Invoke: what a gate consists of is decided once, in
-longshore/. This file imports nothing local, since it runs in Nox's own environment.
+A session installs what requirements/dev.txt pins, with hashes, and calls Invoke, so that only longshore/ decides what a
+check consists of. This file imports nothing local, since it runs in Nox's own environment.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ nox.options.sessions = ["lint", "tests", "scan"]
 nox.options.error_on_missing_interpreters = True
 
 LOCK = Path("requirements/dev.txt")
-PATIENCE = 60.0  # seconds that an interrupted session has to end what it started and to leave its locks; Terraform takes 45
+PATIENCE = 60.0  # seconds for an interrupted session to end its processes and release its locks; Terraform takes 45
 
 
 def _forward(_number: int, _frame: FrameType | None) -> None:
-    """Pass SIGTERM on to the session's process and wait for it: by default Nox would die at once and leave it running."""
+    """Pass SIGTERM on to the session's process and wait for it: Nox alone would die at once and leave it running."""
     for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
         os.kill(int(pid), signal.SIGTERM)
     raise KeyboardInterrupt
@@ -35,14 +35,14 @@ signal.signal(signal.SIGTERM, _forward)
 
 
 def _prepare(session: nox.Session) -> None:
-    """Install what LOCK pins, unless this virtualenv has just that."""
-    wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    """Install what LOCK pins, unless this virtualenv has exactly that."""
+    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     stamp = Path(session.virtualenv.location) / "installed-lock"
-    if stamp.exists() and stamp.read_text() == wanted:
+    if stamp.exists() and stamp.read_text() == digest:
         return
     stamp.unlink(missing_ok=True)
     session.install("--require-hashes", "-r", str(LOCK))
-    stamp.write_text(wanted)
+    stamp.write_text(digest)
 
 
 def _run(session: nox.Session, *argv: str) -> None:
@@ -52,7 +52,7 @@ def _run(session: nox.Session, *argv: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check form and types: Python, YAML, Dockerfile, manifests."""
+    """Check style and types: Python, YAML, Dockerfile, manifests."""
     _run(session, "invoke", "lint")
 
 
@@ -64,13 +64,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def scan(session: nox.Session) -> None:
-    """Look for insecure code, secrets, withdrawn and vulnerable dependencies."""
+    """Scan for insecure code, secrets, yanked and vulnerable dependencies."""
     _run(session, "invoke", "scan")
 
 
 @nox.session
 def validate(session: nox.Session) -> None:
-    """Check terraform/ for form and sense; needs Terraform."""
+    """Check the format and validity of terraform/; needs Terraform."""
     _run(session, "invoke", "infra.validate")
 
 
@@ -82,21 +82,33 @@ def integration(session: nox.Session) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """Run the tests on a local environment of their own, as root; arguments go to pytest."""
+    """Run the end-to-end tests in a local environment, as root; arguments go to pytest."""
     _run(session, "python", "-m", "pytest", "tests/e2e")
+
+
+@nox.session
+def nightly(session: nox.Session) -> None:
+    """Run the slow integration and end-to-end tests and the scans of policies, as root; arguments go to pytest."""
+    _run(session, "python", "-m", "pytest", "-m", "slow", "tests/policies", "tests/integration", "tests/e2e")
+
+
+@nox.session
+def policies(session: nox.Session) -> None:
+    """Scan terraform/, k8s/ and the rendered IAM policies; each scanner has a virtualenv of its own."""
+    _run(session, "python", "-m", "pytest", "-m", "slow", "tests/policies")
 
 
 @nox.session(python=False)
 def docs(session: nox.Session) -> None:
-    """Write what terraform/README.md says of the code: diagram, inputs, outputs."""
+    """Update the generated parts of terraform/README.md: diagram, inputs, outputs."""
     session.run("python3", "terraform/readme.py", external=True)
 
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Write the locks anew from the .in files and pyproject.toml; `-- --upgrade` takes newer releases."""
+    """Update the lock files from the .in files and pyproject.toml; `-- --upgrade` takes newer releases."""
     _prepare(session)
-    # No index, no header: a lock names neither the machine nor the mirror that it was made with.
+    # No index and no header: a lock file names neither the machine nor the mirror that it was made with.
     options = (
         "--quiet",
         "--universal",
@@ -105,12 +117,14 @@ def lock(session: nox.Session) -> None:
         "--no-emit-index-url",
         "--no-header",
         "--no-annotate",
-        "--no-strip-extras",  # pip, asked for hashes, does not see that `coverage` pins `coverage[toml]`
+        "--no-strip-extras",  # with hashes, pip does not see that `coverage` pins `coverage[toml]`
     )
     for name, sources in {
         "application": ["requirements/application.in"],
-        "dev": ["pyproject.toml", "requirements/dev.in"],
+        "dev": ["--extra=local", "pyproject.toml", "requirements/dev.in"],
         "nox": ["requirements/nox.in"],
+        "checkov": ["requirements/checkov.in"],
+        "parliament": ["requirements/parliament.in"],
     }.items():
         output = f"--output-file=requirements/{name}.txt"
         session.run("uv", "pip", "compile", *options, output, *sources, *session.posargs)

@@ -1,4 +1,4 @@
-"""Assembles Invoke's Collections, and nothing else: `invoke --list` shows what there is."""
+"""Invoke's entry point: `invoke --list` shows the commands."""
 
 from invoke.collection import Collection
 

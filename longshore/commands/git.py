@@ -1,30 +1,146 @@
-"""What is asked of git."""
+"""What is asked of git. Names are separated by NUL, since they may hold anything else."""
 
 from __future__ import annotations
 
-from longshore.command import Command, query
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from longshore.process.command import Command, query
+
+# A user's hooks, monitors and sparse checkouts are about their own index; ours is a plain one.
+_OFF = ("core.fsmonitor", "core.splitIndex", "core.sparseCheckout", "advice.addEmbeddedRepo")
+PLAIN = ("git", "-c", "core.hooksPath=/dev/null", *(word for key in _OFF for word in ("-c", f"{key}=false")))
+# Virtualenvs and tools' folders are never sources, whether or not a project ignores them.
+NOT_SOURCES = tuple(f":(exclude,glob)**/{name}/**" for name in (".venv", ".nox", ".tox", ".longshore"))
+TAKES = ("SUDO_UID",)  # under sudo, git trusts a checkout of the user who called sudo
+# How a remote is reached, and who asks it. GitLab's runner and desktops have helpers that need the last two.
+REMOTE = (
+    *("SSH_AUTH_SOCK", "SSH_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS"),
+    *("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY"),
+    *("CI_JOB_TOKEN", "DBUS_SESSION_BUS_ADDRESS"),
+)
+_git = partial(query, takes=TAKES)
+_remote = partial(query, takes=(*TAKES, *REMOTE), env={"GIT_TERMINAL_PROMPT": "0"})
 
 
-def head() -> Command:
-    """The commit that is checked out; fails in a folder without one."""
-    return query("git", "rev-parse", "--verify", "HEAD", deadline=10)
+def describe(folder: Path) -> Command:
+    """Where the repository around FOLDER is, and the commit and tree of FOLDER at HEAD: seven lines.
+
+    They are: whether it is bare, its git folder, index, objects, commit, tree, and FOLDER's place below its top.
+    """
+    asked = ("--is-bare-repository", "--absolute-git-dir", "--git-path", "index", "--git-path", "objects")
+    return _git("git", "rev-parse", *asked, "HEAD", "HEAD:./", "--show-prefix", cwd=folder, deadline=10)
 
 
-def changes(*paths: str) -> Command:
-    """What differs from HEAD among PATHS, untracked files included; ends with NUL after each entry."""
-    return query("git", "status", "--porcelain", "-z", "--untracked-files=all", "--", *paths, deadline=30)
+def add_all(folder: Path, env: Mapping[str, str]) -> Command:
+    """Bring the index that ENV names up to date with FOLDER: tracked files, and new ones that git does not ignore."""
+    return _git(*PLAIN, "add", "--all", "--", ".", *NOT_SOURCES, cwd=folder, env=env, deadline=300)
 
 
-def listed() -> Command:
-    """What git tracks or would add, whatever folder it is asked in; NUL after each name."""
-    return query("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", deadline=60)
+def flags(folder: Path, env: Mapping[str, str]) -> Command:
+    """The index's entries below FOLDER: `S` in front stands for skip-worktree, a small letter for assume-unchanged."""
+    return _git(*PLAIN, "ls-files", "-v", "-z", "--cached", cwd=folder, env=env, deadline=60)
 
 
-def upstream_has(revision: str) -> Command:
-    """The remote branches that contain REVISION."""
-    return query("git", "branch", "--remotes", "--contains", revision, deadline=10)
+def clear_flag(folder: Path, env: Mapping[str, str], flag: str, names: str) -> Command:
+    """Take FLAG (`skip-worktree`, `assume-unchanged`) off the files NAMES, NUL after each: git looks at them again."""
+    argv = (*PLAIN, "update-index", f"--no-{flag}", "-z", "--stdin")
+    return _git(*argv, cwd=folder, env=env, stdin=names, deadline=60)
 
 
-def is_ancestor(older: str, newer: str) -> Command:
+def write_tree(folder: Path, env: Mapping[str, str], prefix: str) -> Command:
+    """Keep the index as a tree; print the id of its part below PREFIX."""
+    part = (f"--prefix={prefix}",) if prefix else ()
+    return _git(*PLAIN, "write-tree", *part, cwd=folder, env=env, deadline=60)
+
+
+def list_tree(folder: Path, env: Mapping[str, str], tree: str) -> Command:
+    """The files in TREE: mode, type, object id and name of each."""
+    return _git(*PLAIN, "ls-tree", "-r", "-z", "--full-tree", tree, cwd=folder, env=env, deadline=60)
+
+
+def check_out(folder: Path, env: Mapping[str, str], tree: str) -> Command:
+    """Have FOLDER hold the files of TREE; those that are as they should be are not touched."""
+    return _git(*PLAIN, "read-tree", "--reset", "-u", tree, cwd=folder, env=env, deadline=300)
+
+
+def clean(folder: Path, env: Mapping[str, str], *, ignored: bool) -> Command:
+    """Delete what is in FOLDER and not in the index that ENV names, what git ignores too where IGNORED."""
+    return _git(*PLAIN, "clean", "-ffdxq" if ignored else "-ffdq", cwd=folder, env=env, deadline=60)
+
+
+def edited(folder: Path, env: Mapping[str, str]) -> Command:
+    """The names of FOLDER's files that are not as the index that ENV names has them, with NUL after each."""
+    argv = (*PLAIN, "diff", "--name-only", "--no-ext-diff", "--ignore-submodules", "-z")
+    return _git(*argv, cwd=folder, env=env, deadline=60)
+
+
+def blob(folder: Path, env: Mapping[str, str], identity: str) -> Command:
+    """What the object IDENTITY holds."""
+    return _git("git", "cat-file", "blob", identity, cwd=folder, env=env, deadline=10)
+
+
+def tree_of(folder: Path, commit: str) -> Command:
+    """The id of the tree of COMMIT."""
+    return _git("git", "rev-parse", "--verify", f"{commit}^{{tree}}", cwd=folder, deadline=10)
+
+
+def resolve(folder: Path, commit: str) -> Command:
+    """The full hash of COMMIT, and the tree of FOLDER in it: two lines."""
+    return _git("git", "rev-parse", f"{commit}^{{commit}}", f"{commit}:./", "--", cwd=folder, deadline=10)
+
+
+def branch(folder: Path) -> Command:
+    """The branch that FOLDER is on; fails where it is on none."""
+    return _git("git", "symbolic-ref", "--short", "--quiet", "HEAD", cwd=folder, deadline=10)
+
+
+def show(folder: Path, name: str, commit: str = "HEAD") -> Command:
+    """What the file NAME in FOLDER holds at COMMIT, for a comparison: no log shows it. Fails where it is not there."""
+    return _git("git", "show", f"{commit}:./{name}", cwd=folder, deadline=10, quiet=True)
+
+
+def list_remote(folder: Path, remote: str) -> Command:
+    """The refs of REMOTE with their commits, asked of itself."""
+    return _remote("git", "ls-remote", "--quiet", "--", remote, cwd=folder, deadline=20)
+
+
+def remote_address(folder: Path, remote: str) -> Command:
+    """The URL of the REMOTE that has a name; fails for a URL."""
+    return _git("git", "remote", "get-url", "--", remote, cwd=folder, deadline=10)
+
+
+def create(folder: Path) -> Command:
+    """Create a repository without files in FOLDER."""
+    return _git("git", "init", "--quiet", "--bare", "--", str(folder), deadline=10)
+
+
+def fetch_commits(folder: Path, address: str, branch: str) -> Command:
+    """Bring the commits of BRANCH, without their files, from ADDRESS into the repository in FOLDER."""
+    spec = f"+refs/heads/{branch}:refs/heads/{branch}"
+    options = ("--quiet", "--no-tags", "--filter=tree:0")
+    return _remote("git", "fetch", *options, "--", address, spec, cwd=folder, deadline=120)
+
+
+def is_ancestor(older: str, newer: str, folder: Path | None = None) -> Command:
     """Ask whether NEWER contains OLDER: exit code 0 for yes, 1 for no, 128 where one of them is not known."""
-    return query("git", "merge-base", "--is-ancestor", older, newer, deadline=10)
+    return _git("git", "merge-base", "--is-ancestor", older, newer, cwd=folder, deadline=10)
+
+
+def copy_commit(bare: Path, source: Path, *branches: str) -> Command:
+    """Have BRANCHES of the repository BARE be at the commit that is checked out in SOURCE, which is only read."""
+    specs = (f"+HEAD:refs/heads/{branch}" for branch in branches)
+    argv = (*PLAIN, "fetch", "--quiet", "--no-tags", "--update-shallow", "--", str(source), *specs)
+    return _git(*argv, cwd=bare, deadline=300)
+
+
+def clone(bare: Path, folder: Path, branch: str) -> Command:
+    """Clone BRANCH of BARE to FOLDER, without any files."""
+    argv = (*PLAIN, "clone", "--quiet", "--no-checkout", f"--branch={branch}", "--", bare.as_uri(), str(folder))
+    return _git(*argv, deadline=300)
+
+
+def call_remote(folder: Path, url: str) -> Command:
+    """Say that FOLDER was cloned from URL."""
+    return _git("git", "remote", "set-url", "origin", url, cwd=folder, deadline=10)

@@ -1,105 +1,110 @@
-"""What is asked of a cluster. Its address and identity come from a kubeconfig of our own; the current context is never used."""
+"""What is asked of a cluster, always with a kubeconfig and context of our own: the current context is never used."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from longshore.command import Command, Secret, change, query
+from msgspec import Struct
+
+from longshore.process.command import Command, Secret, change, query
 
 FIELD_MANAGER = "longshore"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cluster:
-    """Where kubectl goes: program, kubeconfig, its context, and the namespace of the application."""
+class Cluster(Struct, frozen=True, kw_only=True):
+    """How to reach a cluster. Every call begins with `prefix`, one within the application's namespace with `inside`.
+
+    `env` are the environment variables that its credentials come from.
+    """
 
     kubectl: str
     kubeconfig: Path
     context: str
     namespace: str
+    env: Mapping[str, str | Secret] = {}
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """The words that every call begins with."""
         return (self.kubectl, f"--kubeconfig={self.kubeconfig}", f"--context={self.context}")
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        return (*self.prefix, f"--namespace={self.namespace}")
+
+
+def listed(objects: Iterable[Any], indent: int | None = None) -> str:
+    """Return OBJECTS as one JSON List, a form that kubectl reads."""
+    items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+    return json.dumps(items, ensure_ascii=False, indent=indent)
 
 
 def kustomize(program: str, folder: Path) -> Command:
-    """Render the kustomization in FOLDER."""
-    return query(program, "kustomize", str(folder), deadline=30)
+    """Render the kustomization in FOLDER; no log keeps it, since it may have a Secret."""
+    return query(program, "kustomize", str(folder), deadline=30, private=True)
 
 
-def get_manifest(cluster: Cluster, manifest: str, *, managed: bool = False) -> Command:
-    """The objects of MANIFEST as the cluster holds them, with who owns their fields where MANAGED; what does not exist is left out."""
-    return query(
-        *cluster.prefix,
-        f"--namespace={cluster.namespace}",
-        "get",
-        "--filename=-",
-        "--output=json",
-        *(("--show-managed-fields",) if managed else ()),
-        "--ignore-not-found",
-        "--request-timeout=20s",
-        stdin=manifest,
-        deadline=30,
-    )
+def get_manifest(cluster: Cluster, objects: Iterable[Any], *, managed: bool = False) -> Command:
+    """Get OBJECTS as the cluster holds them, those that exist; MANAGED adds who owns their fields.
+
+    No log keeps them: one may be a Secret.
+    """
+    words = ("get", "--filename=-", "--output=json", *(("--show-managed-fields",) if managed else ()))
+    options = ("--ignore-not-found", "--request-timeout=20s")
+    return query(*cluster.inside, *words, *options, env=cluster.env, stdin=listed(objects), deadline=30, private=True)
 
 
 def apply(
-    cluster: Cluster, manifest: str | Secret, *, dry_run: bool = False, force: bool = True, secrets: tuple[Secret, ...] = ()
-) -> Command:  # fmt: skip
-    """Apply MANIFEST on the server, which owns the merge; `dry_run` lets admission refuse it before anything changes.
+    cluster: Cluster,
+    manifest: str | Secret,
+    *,
+    dry_run: bool = False,
+    force: bool = True,
+    secrets: tuple[Secret, ...] = (),
+) -> Command:
+    """Apply MANIFEST (YAML or JSON) on the server's side; with DRY_RUN the server only checks it.
 
-    Fields that others have set since are taken back, unless FORCE is off: then they are an error that names them.
+    FORCE takes over fields that others have set since; without it they are an error that names them.
     """
-    options = (("--force-conflicts",) if force else ()) + (("--dry-run=server",) if dry_run else ())
     describe = query if dry_run else change
-    return describe(
-        *cluster.prefix, "apply", "--server-side", f"--field-manager={FIELD_MANAGER}", *options,
-        "--filename=-", "--output=name", "--request-timeout=30s", stdin=manifest, deadline=60, secrets=secrets,
-    )  # fmt: skip
+    words = ("apply", "--server-side", f"--field-manager={FIELD_MANAGER}", *(("--force-conflicts",) if force else ()))
+    options = (*(("--dry-run=server",) if dry_run else ()), "--filename=-", "--output=name", "--request-timeout=30s")
+    return describe(*cluster.prefix, *words, *options, env=cluster.env, stdin=manifest, deadline=60, secrets=secrets)
 
 
 def job_logs(cluster: Cluster, name: str) -> Command:
-    """All that the pods of the Job NAME have printed."""
-    return query(
-        *cluster.prefix, f"--namespace={cluster.namespace}", "logs", f"--selector=batch.kubernetes.io/job-name={name}",
-        "--all-containers", "--tail=-1", "--prefix=false", "--request-timeout=10s", deadline=20,
-    )  # fmt: skip
+    """Print the complete logs of the Job NAME."""
+    words = ("logs", f"--selector=batch.kubernetes.io/job-name={name}", "--all-containers", "--tail=-1")
+    return query(*cluster.inside, *words, "--prefix=false", "--request-timeout=10s", env=cluster.env, deadline=20)
 
 
-def diff(cluster: Cluster, manifest: str) -> Command:
-    """What applying MANIFEST would change; exit code 1 means that there is something."""
-    return query(
-        *cluster.prefix, "diff", "--server-side", f"--field-manager={FIELD_MANAGER}", "--force-conflicts", "--filename=-",
-        stdin=manifest, deadline=60,
-    )  # fmt: skip
+def diff(cluster: Cluster, objects: Iterable[Any]) -> Command:
+    """Print what applying OBJECTS would change; exit code 1 means that there is something."""
+    words = ("diff", "--server-side", f"--field-manager={FIELD_MANAGER}", "--force-conflicts", "--filename=-")
+    return query(*cluster.prefix, *words, env=cluster.env, stdin=listed(objects), deadline=60)
 
 
 def delete_objects(cluster: Cluster, references: tuple[str, ...]) -> Command:
     """Delete objects, each named `kind/name`."""
     return change(
-        *cluster.prefix,
-        f"--namespace={cluster.namespace}",
-        "delete",
-        "--ignore-not-found",
-        "--wait=false",
-        *references,
-        deadline=60,
+        *cluster.inside, "delete", "--ignore-not-found", "--wait=false", *references, env=cluster.env, deadline=60
     )
 
 
+def delete_whole(cluster: Cluster, objects: Iterable[Any]) -> Command:
+    """Delete OBJECTS with all that they made, and wait until that has ended: pods have up to a minute."""
+    words = ("delete", "--filename=-", "--ignore-not-found", "--cascade=foreground", "--wait", "--timeout=150s")
+    return change(*cluster.inside, *words, env=cluster.env, stdin=listed(objects), deadline=180)
+
+
 def describe(cluster: Cluster, kind: str, names: tuple[str, ...]) -> Command:
-    """What a person asks about objects of one KIND: conditions, events, probes."""
-    return query(
-        *cluster.prefix, f"--namespace={cluster.namespace}", "describe", kind, *names, "--request-timeout=5s", deadline=10
-    )  # fmt: skip
+    """Describe objects of one KIND for a person: conditions, events, probes."""
+    return query(*cluster.inside, "describe", kind, *names, "--request-timeout=5s", env=cluster.env, deadline=10)
 
 
 def follow_logs(cluster: Cluster, selector: str) -> Command:
-    """The logs of all pods under SELECTOR, as they come, until interrupted."""
-    return query(
-        *cluster.prefix, f"--namespace={cluster.namespace}", "logs", "--follow", "--prefix", "--max-log-requests=100",
-        f"--selector={selector}", "--tail=20", deadline=86400,
-    )  # fmt: skip
+    """Follow the logs of all pods that match SELECTOR, until interrupted."""
+    words = ("logs", "--follow", "--prefix", "--max-log-requests=100", f"--selector={selector}", "--tail=20")
+    return query(*cluster.inside, *words, env=cluster.env, deadline=86400)

@@ -1,1 +1,1 @@
-"""What a run left for people and programs to read: report.json, and index.html made from it."""
+"""The report of a run: report.json for programs, and index.html, rendered from it, for people."""

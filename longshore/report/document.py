@@ -1,4 +1,4 @@
-"""`.longshore/report/report.json`: one run, for programs to rely on. `SCHEMA` counts up when a field changes its meaning or goes."""
+"""The schema of `.longshore/report/report.json`. `SCHEMA` is raised when a field changes its meaning or is removed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from pathlib import Path
 
 import msgspec
 
+from longshore.files import from_json
+
 SCHEMA = 1
+SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "forget": "!"}  # of a change, by its action
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """A step and its fate: ran, skipped, failed, stopped, or an empty text where it never began.
+    """A step. `outcome` is ran, skipped, failed, stopped, or empty if the step never started.
 
-    `began` and `ended` are seconds since the run began.
-    `critical` marks the chain that decided how long the run took. `log` is relative to the report's folder.
+    `began` and `ended` are seconds since the start of the run. `critical` marks the critical path.
+    `log` is relative to the report's folder.
     """
 
     name: str
@@ -29,7 +32,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a tool found: `severity` is one of high, medium, low."""
+    """A finding of a tool. `severity` is high, medium or low."""
 
     tool: str
     severity: str
@@ -39,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True):
-    """A suite of tests: how many, and `covered`, the share of lines that they reach (0 to 1), where that was measured."""
+    """A test suite. `covered` is its line coverage from 0 to 1, if measured."""
 
     name: str
     tests: int
@@ -50,7 +53,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What a Terraform plan would do to one resource."""
+    """What a Terraform plan would change in one resource."""
 
     address: str
     action: str
@@ -59,7 +62,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """How the run failed: where, what, what to do next."""
+    """Why the run failed: the step, the cause, what to do next, and details."""
 
     step: str
     sentence: str
@@ -68,21 +71,21 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """A layer of an image: compressed bytes, and the instruction that made it, where the image says so."""
+    """A layer of an image: its compressed size in bytes, and the instruction that created it, if known."""
 
     bytes: int
     made_by: str = ""
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
-    """The image that was built, the lowest layer first."""
+    """The image that was built, with its layers from the bottom up."""
 
     digest: str
     layers: tuple[Layer, ...]
 
 
 class Pod(msgspec.Struct, frozen=True, kw_only=True):
-    """A pod of the release that serves: since when (UTC, ISO 8601), and how often a container of it was started again."""
+    """A pod of the serving release: since when it has run (UTC, ISO 8601), and how often its containers restarted."""
 
     name: str
     node: str
@@ -91,7 +94,7 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """What the probe saw during the rollout: requests, and milliseconds."""
+    """The probe's requests during the rollout, and their latency in milliseconds."""
 
     sent: int
     failed: int
@@ -100,7 +103,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. `started` is UTC in ISO 8601; `facts` says what came of it: url, revision, digest and the like."""
+    """A run. `started` is UTC in ISO 8601; `facts` are its results: url, revision, digest; overrides of settings.
+
+    `off` are groups of gates that the settings leave out, and why.
+    """
 
     schema: int = SCHEMA
     command: str
@@ -109,6 +115,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
     cores: int
     facts: dict[str, str] = {}
+    off: dict[str, str] = {}
     failure: Failed | None = None
     steps: tuple[Step, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -120,7 +127,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def critical(ended: Mapping[str, float], needs: Mapping[str, Iterable[str]]) -> set[str]:
-    """Return the chain that decided how long the run took: the step that ENDED last, the one it waited for last, and so on."""
+    """Return the critical path: the step that ENDED last, the dependency it waited for last, and so on."""
     chain: set[str] = set()
     name = max(ended, key=ended.__getitem__, default="")
     while name:
@@ -130,8 +137,8 @@ def critical(ended: Mapping[str, float], needs: Mapping[str, Iterable[str]]) -> 
 
 
 def read(folder: Path) -> Document | None:
-    """Return the last run that did something, or None where there is none that this version can read."""
+    """Return the report of the last run, or None if there is none that this version can read."""
     try:
-        return msgspec.json.decode((folder / "report.json").read_bytes(), type=Document)
-    except (OSError, msgspec.DecodeError):
+        return from_json((folder / "report.json").read_bytes(), Document)
+    except (OSError, ValueError):
         return None

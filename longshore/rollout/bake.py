@@ -1,4 +1,4 @@
-"""After a release was verified: its smoke tests, and a time under observation."""
+"""Tests a release after it was verified: the smoke tests, then the bake, a period under observation."""
 
 from __future__ import annotations
 
@@ -6,49 +6,58 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from msgspec.structs import replace
+
+from longshore import AGENT
 from longshore.commands import checks
 from longshore.errors import DeadlineExceeded, GateFailed
+from longshore.gates import reports
+from longshore.graph.steps import Progress
 from longshore.rollout.probe import TIMEOUT, Probe
+from longshore.rollout.records import Release
+from longshore.rollout.site import Site
 from longshore.rollout.verdict import Outcome, Verdict
 from longshore.rollout.watch import Watcher
-from longshore.runner import Runner
-from longshore.settings_rollout import Budgets
-from longshore.steps import evidence
+from longshore.settings.gates import SMOKE_TESTS
+from longshore.settings.rollout import SMOKE
 
-RATE = 5.0  # requests a second: enough to notice, too few to matter
-SETTLE = 10.0  # seconds that a release gets to be whole again at the end of the bake
-EXPLAIN = 3  # looks, each of half a second
-SMOKE_DEADLINE = 300.0
+# Requests a second: enough to notice a failure, too few to be a load, or to reach the rate that the web ACL allows an
+# address even when the bake never ends: Terraform's rate_limit is 2,000 in five minutes.
+RATE = 4.0
+SETTLE = 10.0  # seconds that a release gets to recover at the end of the bake
+EXPLAIN = 3  # looks for the cause of failed requests, each of half a second
 
 
-def smoke(root: Path, work: Path, runner: Runner, env: dict[str, str]) -> str:
-    """Run ROOT/tests/smoke against the release that ENV names; return what failed, an empty text where nothing did or there are none."""
-    if not (root / "tests" / "smoke").is_dir():
+def smoke(site: Site, release: Release, **more: str) -> str:
+    """Run the sources' tests/smoke against RELEASE; return what failed, an empty text for nothing.
+
+    MORE are environment variables for them.
+    """
+    sources = site.sources()
+    if not (sources / SMOKE_TESTS).is_dir():
         return ""
-    report = work / "report" / "smoke.xml"
+    report = site.report / "smoke.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
+    env = {"LONGSHORE_URL": site.url, "LONGSHORE_REVISION": release.revision, "LONGSHORE_DIGEST": release.digest}
+    env |= {"LONGSHORE_USER_AGENT": AGENT} | more
+    if site.authority:
+        env["LONGSHORE_CA"] = str(site.authority)
     try:
-        command = checks.smoke(
-            sys.executable, report, "tests/smoke", root=root, env=env, deadline=SMOKE_DEADLINE
-        )
-        runner.run(command, check=False)
-        evidence.tests(report.read_text() if report.exists() else "")
-    except GateFailed as problem:
-        first = " ".join(problem.detail.split()[:40]) or problem.hint
-        return f"the smoke tests fail: {problem.sentence}: {first}"
-    except DeadlineExceeded as problem:
-        return f"the smoke tests fail: {problem.sentence}"
+        command = checks.smoke(sys.executable, report, SMOKE_TESTS, root=sources, env=env, deadline=SMOKE)
+        site.runner.run(command, check=False)
+        reports.tests(report.read_text(encoding="utf-8") if report.exists() else "")
+    except (GateFailed, DeadlineExceeded) as problem:
+        first = " ".join(problem.detail.split()[:40]) if isinstance(problem, GateFailed) else ""
+        return f"the smoke tests fail: {problem.sentence}" + (f": {first}" if first else "")
     return ""
 
 
 class Asking:
-    """The probe in a thread of this process: at a low rate it disturbs nobody."""
+    """Runs the probe in a thread of this process, which is enough at a low rate."""
 
     def __init__(
         self, url: str, authority: Path | None, rate: float = RATE, drain: float = TIMEOUT, slow: str = ""
@@ -65,18 +74,17 @@ class Asking:
         self._thread.join(timeout=15)
 
 
-def bake(
-    watcher: Watcher, good: Verdict, url: str, authority: Path | None, *, seconds: float, budgets: Budgets, say: Callable[..., None]
-) -> Verdict:  # fmt: skip
-    """Watch a GOOD release and ask URL for SECONDS; return the verdict after that, a bad one as soon as there is one."""
+def bake(site: Site, watcher: Watcher, good: Verdict, say: Progress) -> Verdict:
+    """Watch a GOOD release and ask its address; return the verdict at the end, a bad one as soon as there is one."""
+    seconds, budgets = site.environment.bake, site.environment.budgets
     began, crashed = time.monotonic(), watcher.crashes()
     allowed = int(budgets.errors * RATE * seconds)
     verdict, cause = good, ""
-    with Asking(url, authority, drain=1.0) as asking:
+    with Asking(site.url, site.authority, drain=1.0) as asking:
         while (passed := time.monotonic() - began) < seconds + SETTLE:
             verdict = watcher.look() or verdict
             if cause := _broken(watcher, verdict, asking.probe, crashed, allowed):
-                for _ in range(EXPLAIN):  # requests fail before the pods' status says why
+                for _ in range(EXPLAIN):  # the pods' status gives the reason only after requests have failed
                     watcher.pause()
                 why = watcher.last_crash() or (watcher.look() or verdict).sentence
                 cause = f"{passed:.0f} s after it was verified {cause}; {why}"
@@ -89,15 +97,19 @@ def bake(
     if verdict.outcome is Outcome.WAITING:
         cause = cause or f"it was ready and is no longer: {verdict.sentence}"
     elif verdict.outcome is Outcome.GOOD and p95 > budgets.latency:
-        cause = (
-            cause
-            or f"{url} became slow: 95 of 100 answers took up to {p95:.2f} s, the budget is {budgets.latency:g} s"
-        )
-    return replace(verdict, outcome=Outcome.BAD, sentence=cause) if cause else verdict
+        slow = f"became slow: 95 of 100 answers took up to {p95:.2f} s, the budget is {budgets.latency:g} s"
+        cause = cause or f"{site.url} {slow}"
+    if cause:
+        return replace(verdict, outcome=Outcome.BAD, sentence=cause)
+    if asking.probe.blocked:
+        seen = asking.probe.answered - asking.probe.blocked
+        sentence = f"{verdict.sentence}; the web ACL blocked the bake's requests after {seen} answers"
+        return replace(verdict, sentence=sentence)
+    return verdict
 
 
 def _broken(watcher: Watcher, verdict: Verdict, probe: Probe, crashed: int, allowed: int) -> str:
-    """Return what a release that was good has done wrong since, an empty text where nothing. One crash is tolerated."""
+    """Return what went wrong with a release that was good, an empty text where nothing did. One crash is tolerated."""
     if (crashes := watcher.crashes() - crashed) > 1:
         return f"its containers crashed {crashes} times"
     if verdict.wanted and not verdict.ready:

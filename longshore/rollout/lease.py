@@ -1,7 +1,8 @@
-"""One release at a time, from whatever machine: a Lease in the application's namespace, which its holder renews.
+"""One release at a time, from any machine: a Lease in the application's namespace, which its holder renews.
 
-A holder is dead when its Lease has not changed for its duration by the clock of whoever waits: clocks are never compared (the rule of
-client-go's leader election). One of this checkout is dead at once, since only one command at a time acts from a checkout.
+A holder counts as dead once its Lease has not changed for its duration by the waiting side's clock: clocks are never
+compared (the rule of client-go's leader election). A holder from this checkout is dead at once, since only one command
+at a time acts from a checkout.
 """
 
 from __future__ import annotations
@@ -13,29 +14,30 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Self
 
+from msgspec import Struct
+
 from longshore.errors import BadInput, Failure, LockHeld, StateUnknown
-from longshore.rollout.api import UNANSWERED, Api, Refused
+from longshore.kubernetes import paths
+from longshore.kubernetes.api import UNANSWERED, Api, Refused
 
 NAME = "longshore-release"
-DURATION = 20  # seconds without a sign of life after which a Lease may be taken over
-BEAT = 4.0  # seconds between two signs of life
+DURATION = 20  # seconds without a renewal after which a Lease may be taken over
+BEAT = 4.0  # seconds between two renewals
 NOTES = "longshore.dev/"
 
-Thing = dict[str, Any]
+Object = dict[str, Any]
 
 
 class LeaseLost(StateUnknown):
-    """Somebody else may be releasing by now: nothing more is changed."""
+    """Someone else may be releasing by now: this run changes nothing more."""
 
-    hint = "`invoke status` tells what serves; whoever has the lease brings it to an end"
+    hint = "`invoke status` shows what is serving; whoever holds the lease now takes over"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Holder:
-    """Who holds a lease: `id` is exact and new for each run, `checkout` the same for all runs of one, `job` a URL or a command."""
+class Holder(Struct, frozen=True, kw_only=True):
+    """Who holds a lease: `id` is unique to a run, `checkout` to a checkout; `job` is a URL or a command."""
 
     id: str
     checkout: str
@@ -43,32 +45,24 @@ class Holder:
 
     @classmethod
     def new(cls, actor: str, checkout: str, job: str) -> Holder:
-        """Return a holder that no other run is."""
         return cls(id=f"{actor}@{socket.gethostname()}/{secrets.token_hex(4)}", checkout=checkout, job=job)
 
 
 class Lease:
-    """The lease as a context: held inside, given back at the end; `check` raises LeaseLost once it is somebody else's."""
+    """The lease as a context: held inside, released at the end; `check` raises LeaseLost once it may be lost."""
 
     def __init__(
-        self,
-        api: Api,
-        holder: Holder,
-        *,
-        wait: float,
-        pause: Callable[[float], None],
-        say: Callable[..., None],
+        self, api: Api, holder: Holder, *, wait: float, pause: Callable[[float], None], say: Callable[..., None]
     ) -> None:
         self._api, self._holder, self._wait, self._pause, self._say = api, holder, wait, pause, say
-        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{api.namespace}/leases"
-        self._held: Thing = {}
+        self._held: Object = {}
         self._renewed = 0.0
         self._lost = ""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
 
     def __enter__(self) -> Self:
-        """Take the lease; raise LockHeld, naming who has it, where a live holder keeps it for longer than the wait."""
+        """Take the lease. Raises LockHeld, naming the holder, where a live one keeps it for longer than the wait."""
         self._acquire()
         self._thread.start()
         return self
@@ -82,61 +76,57 @@ class Lease:
                 self._put()
 
     def check(self) -> None:
-        """Raise LeaseLost where the lease is, or may be, somebody else's."""
+        """Raise LeaseLost if the lease is, or may be, someone else's."""
         silent = time.monotonic() - self._renewed
         if not self._lost and silent > DURATION - BEAT:
-            self._lost = f"it could not be renewed for {silent:.0f} s"
+            self._lost = f"could not be renewed for {silent:.0f} s"
         if self._lost:
-            raise LeaseLost(f"the release lost its lease: {self._lost}; it changed nothing more")
+            raise LeaseLost(f"the release's lease {self._lost}; stopped without further changes")
 
     def _acquire(self) -> None:
         began = changed = time.monotonic()
         seen: Any = None
         while True:
-            found = self._read()
+            lease = _read(self._api)
             now = time.monotonic()
-            if (found or {}).get("spec") != seen:
-                seen, changed = (found or {}).get("spec"), now
-            if found is None or self._free(found, now - changed):
+            if (lease or {}).get("spec") != seen:
+                seen, changed = (lease or {}).get("spec"), now
+            if lease is None or self._free(lease, now - changed):
                 try:
-                    self._take(found)
+                    self._take(lease)
                     return
                 except Refused as problem:
-                    if problem.status not in (404, 409):  # somebody was faster: look again
+                    if problem.status not in (404, 409):  # someone else was faster: look again
                         raise
                     continue
             if now - began > self._wait:
-                raise LockHeld(
-                    f"another release is under way: {_describe(found)}",
-                    hint=f"wait for it; if that run is surely dead: `invoke release.unlock --holder {_id(found)}`",
-                )
-            self._say(f"waiting for another release to end: {_describe(found)}")
+                command = f"`invoke release.unlock --holder {_id(lease)}`"
+                hint = f"wait for it to finish; if that run is certainly dead, {command}"
+                raise LockHeld(f"another release is in progress: {_describe(lease)}", hint=hint)
+            self._say(f"waiting for another release to finish: {_describe(lease)}")
             self._pause(1.0)
 
-    def _free(self, found: Thing, unchanged: float) -> bool:
-        notes = found["metadata"].get("annotations", {})
+    def _free(self, lease: Object, unchanged: float) -> bool:
+        notes = lease["metadata"].get("annotations", {})
         mine = notes.get(f"{NOTES}checkout") == self._holder.checkout
-        return not _id(found) or mine or unchanged > found["spec"].get("leaseDurationSeconds", DURATION)
+        return not _id(lease) or mine or unchanged > lease["spec"].get("leaseDurationSeconds", DURATION)
 
-    def _take(self, found: Thing | None) -> None:
-        notes = {f"{NOTES}checkout": self._holder.checkout, f"{NOTES}job": self._holder.job}
-        about = (found or {}).get("metadata", {"name": NAME, "namespace": self._api.namespace})
-        before = (found or {}).get("spec", {}).get("leaseTransitions", 0)
-        now = _now()
-        spec = {
-            "holderIdentity": self._holder.id, "leaseDurationSeconds": DURATION, "acquireTime": now, "renewTime": now,
-            "leaseTransitions": before + 1,
-        }  # fmt: skip
-        about = {key: about[key] for key in ("name", "namespace", "resourceVersion") if key in about}
-        self._held = {
-            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {**about, "annotations": notes}, "spec": spec
-        }  # fmt: skip
-        self._put(new=found is None)
+    def _take(self, existing: Object | None) -> None:
+        old = existing or {"metadata": {"name": NAME, "namespace": self._api.namespace}, "spec": {}}
+        written = ("name", "namespace", "resourceVersion")
+        metadata = {key: value for key, value in old["metadata"].items() if key in written}
+        holder, now = self._holder, _now()
+        notes = {f"{NOTES}checkout": holder.checkout, f"{NOTES}job": holder.job}
+        spec = {"holderIdentity": holder.id, "leaseDurationSeconds": DURATION, "acquireTime": now, "renewTime": now}
+        spec["leaseTransitions"] = old["spec"].get("leaseTransitions", 0) + 1
+        lease = {"apiVersion": paths.VERSIONS["Lease"], "kind": "Lease"}
+        self._held = {**lease, "metadata": {**metadata, "annotations": notes}, "spec": spec}
+        self._put(new=existing is None)
 
     def _put(self, *, new: bool = False) -> None:
-        """Write the lease as we know it; the server refuses that (409) once anybody else has written it."""
+        """Write the lease as we know it; the server refuses (409) once anyone else has written it."""
         began = time.monotonic()
-        path = self._path if new else f"{self._path}/{NAME}"
+        path = paths.collection("Lease", self._api.namespace) + ("" if new else f"/{NAME}")
         self._held = self._api.send("POST" if new else "PUT", path, self._held, timeout=BEAT)
         self._renewed = began
 
@@ -149,52 +139,48 @@ class Lease:
                 if problem.status in (404, 409) and not self._renewed_after_all():
                     return
             except (*UNANSWERED, Failure):
-                continue  # `check` decides when that has lasted too long
+                continue  # `check` decides when this has lasted too long
 
     def _renewed_after_all(self) -> bool:
-        """Look who holds it after a refusal: an answer that got lost on its way leaves us with an old version of our own."""
+        """Return whether we still hold it after a refusal: a lost answer leaves us with an old version of it."""
         with contextlib.suppress(*UNANSWERED, Failure):
-            found = self._read()
-            if found and _id(found) == self._holder.id:
-                self._held = found
+            lease = _read(self._api)
+            if lease and _id(lease) == self._holder.id:
+                self._held = lease
                 return True
-            self._lost = f"it is now {_describe(found)}" if found else "it was deleted"
+            self._lost = f"is now held by {_describe(lease)}" if lease and _id(lease) else "was unlocked or deleted"
             return False
         return True
 
-    def _read(self) -> Thing | None:
-        try:
-            return self._api.get(f"{self._path}/{NAME}", timeout=BEAT)
-        except Refused as problem:
-            if problem.status == 404:
-                return None
-            raise
-
 
 def unlock(api: Api, holder: str) -> None:
-    """Take the lease from the run whose exact id is HOLDER. Raises BadInput where somebody else, or nobody, has it."""
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{api.namespace}/leases/{NAME}"
+    """Free the lease held by the run with the id HOLDER. Raises BadInput where someone else, or nobody, holds it."""
+    lease = _read(api) or {"spec": {}}
+    if _id(lease) != holder or not holder:
+        actual = _describe(lease) if _id(lease) else "nobody"
+        raise BadInput(f"the lease is held by {actual}, not by {holder!r}", hint="give the holder's exact id")
+    lease["spec"]["holderIdentity"] = ""
+    api.send("PUT", f"{paths.collection('Lease', api.namespace)}/{NAME}", lease)
+
+
+def _read(api: Api) -> Object | None:
     try:
-        found = api.get(path)
+        return api.get(f"{paths.collection('Lease', api.namespace)}/{NAME}", timeout=BEAT)
     except Refused as problem:
-        if problem.status != 404:
-            raise
-        found = {"spec": {}}
-    if _id(found) != holder or not holder:
-        has = _describe(found) if _id(found) else "nobody"
-        raise BadInput(f"the lease is not held by {holder!r}: {has}", hint="give the exact id of the holder")
-    found["spec"]["holderIdentity"] = ""
-    api.send("PUT", path, found)
+        if problem.status == 404:
+            return None
+        raise
 
 
-def _id(found: Thing) -> str:
-    return str(found["spec"].get("holderIdentity") or "")
+def _id(lease: Object) -> str:
+    return str(lease["spec"].get("holderIdentity") or "")
 
 
-def _describe(found: Thing) -> str:
-    spec, notes = found["spec"], found["metadata"].get("annotations", {})
+def _describe(lease: Object) -> str:
+    """Return who holds LEASE, since when, and in which job."""
+    spec, notes = lease["spec"], lease["metadata"].get("annotations", {})
     since = str(spec.get("acquireTime", ""))[:19]
-    return f"{_id(found)} since {since} UTC ({notes.get(f'{NOTES}job', 'no job named')})"
+    return f"{_id(lease)} since {since} UTC ({notes.get(f'{NOTES}job') or 'no job named'})"
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""What left the manifest leaves the cluster, as long as it was Longshore that brought it there."""
+"""Deletes what left the manifest, as long as it was Longshore that created it."""
 
 from __future__ import annotations
 
@@ -6,36 +6,48 @@ import json
 from collections.abc import Iterable
 
 from longshore.commands import kubectl
-from longshore.commands.kubectl import FIELD_MANAGER, Cluster
-from longshore.rollout import hooks
-from longshore.rollout.render import Manifest
-from longshore.runner import Runner
+from longshore.commands.kubectl import FIELD_MANAGER
+from longshore.rollout import served
+from longshore.rollout.manifest import Manifest, Object
+from longshore.rollout.scaled import KEEPER
+from longshore.rollout.site import Site
+
+OURS = {FIELD_MANAGER, KEEPER}
+READ = ("ConfigMap", "Secret")  # by a pod, when it starts
 
 
-def prune(cluster: Cluster, runner: Runner, *, old: Iterable[str], now: str) -> list[str]:
-    """Delete the objects of the manifests OLD that NOW no longer has; return them as `kind/name`.
-
-    One that somebody else created stays: the oldest entry of its managed fields says who that was.
-    """
-    kept = set(_named(now))
-    gone = {name: thing for text in old for name, thing in _named(text).items() if name not in kept}
-    if not gone:
-        return []
-    asked = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(gone.values())})
-    found = runner.run(kubectl.get_manifest(cluster, asked, managed=True)).stdout
-    things = json.loads(found).get("items", []) if found.strip() else []
-    ours = [f"{one['kind'].lower()}/{one['metadata']['name']}" for one in things if _created_here(one)]
+def prune(site: Site, *, old: Iterable[Manifest], now: Manifest) -> tuple[str, ...]:
+    """Delete what OLD manifests roll out and NOW does not, if Longshore created it; return it as `kind/name`."""
+    wanted = {_key(item) for item in now.rolled_out}
+    gone = {_key(item): item for manifest in old for item in manifest.rolled_out if _key(item) not in wanted}
+    there, _ = served.split(site, gone.values())
+    if not there:
+        return ()
+    answer = site.runner.run(kubectl.get_manifest(site.cluster, there, managed=True)).stdout
+    existing = json.loads(answer).get("items", []) if answer.strip() else []
+    ours = tuple(f"{item['kind'].lower()}/{item['metadata']['name']}" for item in existing if created_here(item))
     if ours:
-        runner.run(kubectl.delete_objects(cluster, tuple(ours)))
+        site.runner.run(kubectl.delete_objects(site.cluster, ours))
     return ours
 
 
-def _named(text: str) -> dict[tuple[str, str], dict[str, object]]:
-    things = Manifest(text=hooks.split(text)[""], mark="").objects()
-    return {(thing["kind"], thing["metadata"]["name"]): thing for thing in things}
+def missed(old: Manifest, now: Manifest) -> bool:
+    """Return whether NOW lacks what a pod of OLD may still ask while it drains. What a pod mounts, it has read."""
+    wanted = {_key(item) for item in now.rolled_out}
+    return any(_key(item) not in wanted for item in old.rolled_out if item["kind"] not in READ)
 
 
-def _created_here(thing: dict[str, dict[str, list[dict[str, str]]]]) -> bool:
-    entries = thing["metadata"].get("managedFields", [])
-    first = min(entries, key=lambda entry: entry.get("time", ""), default={})
-    return first.get("manager") == FIELD_MANAGER
+def _key(item: Object) -> tuple[str, str]:
+    return item["kind"], item["metadata"]["name"]
+
+
+def created_here(item: Object) -> bool:
+    """Return whether Longshore was the first to write ITEM; of somebody else in the same second, it was not.
+
+    Times are whole seconds. Kubernetes' own controllers write only what exists, and that within the same second, too.
+    """
+    entries = item["metadata"].get("managedFields", [])
+    ours = [str(entry.get("time", "")) for entry in entries if entry.get("manager") in OURS]
+    others = (entry for entry in entries if entry.get("manager") not in OURS and not entry.get("subresource"))
+    people = (entry for entry in others if not str(entry.get("manager")).startswith("kube-"))
+    return bool(ours) and all(min(ours) < str(entry.get("time", "")) for entry in people)

@@ -5,151 +5,112 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
+
 from longshore.commands import kubectl
 from longshore.errors import BadInput, CommandFailed
-from longshore.rollout import rights
-from longshore.runner import Runner
-from longshore.steps import fingerprint
-from longshore.steps.memory import write_atomically
+from longshore.files import from_json, write_atomically
+from longshore.process.runner import Runner
+from longshore.rollout.manifest import HOOK, Manifest, annotation
+from longshore.rollout.shape import Target, shape
 
-MANIFEST = "longshore.dev/manifest"  # hash of all that the manifest was made from
-REVISION = "longshore.dev/revision"
-DIGEST = "longshore.dev/digest"
-SECRETS = "/run/secrets/app"  # where the container finds a file for each of the settings' secrets
-
-# What kustomize is given for what each build changes: digits alone, so that it quotes them as a revision may need it, and such as
-# nobody writes into a manifest.
+FORM = 4  # of a rendering that is kept: it grows when `shape` does something else
+# Placeholders for what differs between two builds, so that kustomize runs once for all of them. They are numbers that
+# nobody writes into a manifest: kustomize quotes them, as it may have to quote a revision.
 _DIGITS = str(int(hashlib.sha512(b"what a build changes").hexdigest(), 16))
 STAND_INS = {"digest": f"sha256:{_DIGITS[:64]}", "revision": _DIGITS[64:104], "mark": _DIGITS[104:136]}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """What is released: the image REPOSITORY@DIGEST of REVISION, at NODE_PORT, in NAMESPACE, with files from the Secret SECRET if any."""
+def render(
+    sources: Callable[[], Path], fingerprint: str, work: Path, program: str, target: Target, runner: Runner
+) -> Manifest:
+    """Return the manifest of TARGET. Raises BadInput where its overlay is wrong.
 
-    repository: str
-    digest: str
-    revision: str
-    namespace: str
-    node_port: int
-    overlay: str
-    secret: str = ""
-    files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """Rendered YAML: what a release applies, what an administrator sets, and the hash of what both were rendered from."""
-
-    text: str
-    mark: str
-    rights: str = ""
-
-    def objects(self) -> list[dict[str, Any]]:
-        """Return the objects of the manifest in their order."""
-        import yaml
-
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        return [thing for thing in yaml.load_all(self.text, Loader=loader) if thing]
-
-
-def render(root: Path, work: Path, program: str, target: Target, runner: Runner) -> Manifest:
-    """Render TARGET's overlay; kustomize runs once for all images of it. Raises BadInput where the overlay is wrong."""
+    FINGERPRINT is the hash of `k8s` in the folder that SOURCES returns; it is called only when the folder WORK does not
+    hold an earlier rendering of the same. PROGRAM is the kubectl that renders.
+    """
     form = replace(target, digest=STAND_INS["digest"], revision=STAND_INS["revision"])
-    key = fingerprint.of(root, ("k8s",), form.__dict__)[:32]
-    mark = digest_of(f"{key} {target.digest} {target.revision}")[:32]
-    cached = work / "manifests" / f"{key}.yaml"
-    if not cached.exists():
-        write_atomically(cached, _kustomized(root, work / "kustomize", program, form, runner))
-    text = cached.read_text()
+    key = _hash(json.dumps([FORM, fingerprint, msgspec.to_builtins(form)]))
+    mark = _hash(f"{key} {target.digest} {target.revision}")
+    cached = work / "manifests" / f"{key}.json"
+    if not (text := _known(cached)):
+        rendered = _kustomized(sources(), work / "kustomize", program, form, runner)
+        released = list(rendered.released)
+        shape(released, form, STAND_INS["mark"])
+        text = kubectl.listed((*rendered.rights, *released))
+        write_atomically(cached, text, 0o600)
+    cached.chmod(0o600)  # earlier versions let everybody read it, and it may hold Secrets
     for name, value in {"digest": target.digest, "revision": target.revision, "mark": mark}.items():
-        text = text.replace(STAND_INS[name], value)
-    return _manifest(text, mark)
+        text = text.replace(STAND_INS[name], json.dumps(value)[1:-1])  # in JSON they are always part of a string
+    manifest = Manifest.parse(text, mark)
+    check(manifest, target)
+    return manifest
 
 
-def _kustomized(root: Path, folder: Path, program: str, form: Target, runner: Runner) -> str:
-    overlay = root / "k8s" / "overlays" / form.overlay
-    if not (overlay / "kustomization.yaml").exists():
-        raise BadInput(
-            f"there is no overlay k8s/overlays/{form.overlay}",
-            hint="`overlay` in longshore.toml names the folder",
-        )
-    kustomization = _kustomization(os.path.relpath(overlay, folder), form, STAND_INS["mark"])
-    write_atomically(folder / "kustomization.yaml", json.dumps(kustomization, indent=1))
+def _known(cached: Path) -> str:
+    """Return what an earlier run rendered, an empty text where that is missing or damaged."""
     try:
-        text = runner.run(kubectl.kustomize(program, folder)).stdout
-    except CommandFailed as problem:
-        raise BadInput(
-            f"k8s/overlays/{form.overlay} cannot be rendered",
-            detail=problem.detail,
-            hint="the lines above name the file",
-        ) from None
-    check(_manifest(text, ""), form)
+        text = cached.read_text(encoding="utf-8")
+        from_json(text, dict[str, Any])
+    except (OSError, ValueError):
+        return ""
     return text
 
 
+def _kustomized(sources: Path, folder: Path, program: str, form: Target, runner: Runner) -> Manifest:
+    overlay = sources / "k8s" / "overlays" / form.overlay
+    if not (overlay / "kustomization.yaml").exists():
+        hint = "`overlay` in longshore.toml names the folder"
+        raise BadInput(f"there is no overlay k8s/overlays/{form.overlay}", hint=hint)
+    kustomization = _kustomization(os.path.relpath(overlay, folder), form)
+    write_atomically(folder / "kustomization.yaml", json.dumps(kustomization, indent=1))
+    try:
+        return Manifest.parse(runner.run(kubectl.kustomize(program, folder)).stdout)
+    except CommandFailed as problem:
+        sentence = f"k8s/overlays/{form.overlay} cannot be rendered"
+        raise BadInput(sentence, detail=problem.detail, hint="the lines above name the file") from None
+
+
 def check(manifest: Manifest, target: Target) -> None:
-    """Raise BadInput for a manifest without a Deployment, or with one whose image is not the digest just built."""
-    deployments = [thing for thing in manifest.objects() if thing["kind"] == "Deployment"]
+    """Raise BadInput for a manifest that does not run the image just built, or whose hooks would not run."""
+    for item in (*manifest.rights, *manifest.rolled_out):
+        if (when := annotation(item, HOOK)) is not None:
+            raise BadInput(
+                f"{item['kind']} {item['metadata']['name']} has the annotation {HOOK}: {when}, and is no hook",
+                hint="a hook is a Job that runs `before` or `after` the rollout",
+            )
+    for item in (*manifest.before, *manifest.after):
+        if item["spec"].get("suspend"):
+            hint = "a hook runs in every release; without `suspend: true` it does"
+            raise BadInput(f"the hook {item['metadata']['name']} is suspended and would never run", hint=hint)
+    deployments = [item for item in manifest.rolled_out if item["kind"] == "Deployment"]
     if not deployments:
-        raise BadInput(
-            f"the manifest of {target.overlay} holds no Deployment",
-            hint="look at k8s/base/kustomization.yaml",
-        )
-    images = [c["image"] for d in deployments for c in d["spec"]["template"]["spec"]["containers"]]
+        hint = "look at k8s/base/kustomization.yaml"
+        raise BadInput(f"the manifest of {target.overlay} holds no Deployment", hint=hint)
+    images = [c["image"] for item in deployments for c in item["spec"]["template"]["spec"]["containers"]]
     if f"{target.repository}@{target.digest}" not in images:
-        raise BadInput(
-            f"no container of the manifest runs the image just built; it names {', '.join(images)}",
-            hint="the Deployment's image must be `app`: Longshore puts repository and digest in its place",
-        )
+        sentence = f"no container of the manifest runs the image just built; they run {', '.join(images)}"
+        hint = "the Deployment's image must be `app`: Longshore replaces it with repository and digest"
+        raise BadInput(sentence, hint=hint)
 
 
-def _manifest(text: str, mark: str) -> Manifest:
-    for_administrators, for_releases = rights.split(text)
-    return Manifest(text=for_releases, mark=mark, rights=for_administrators)
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def digest_of(text: str) -> str:
-    """Return the SHA-256 of a manifest's text."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _kustomization(overlay: str, target: Target, mark: str) -> dict[str, Any]:
-    """Return the kustomization that sets what is known at release time on top of the OVERLAY folder."""
-    environment = [
-        {"name": "REVISION", "value": target.revision},
-        {"name": "IMAGE_DIGEST", "value": target.digest},
-    ]
-    container: dict[str, Any] = {"name": "app", "env": environment}
-    deployment: dict[str, Any] = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": "app",
-            "annotations": {MANIFEST: mark, REVISION: target.revision, DIGEST: target.digest},
-        },
-        "spec": {"template": {"spec": {"containers": [container]}}},
-    }
-    if target.secret:
-        environment += [{"name": f"{name}_FILE", "value": f"{SECRETS}/{name}"} for name in target.files]
-        container["volumeMounts"] = [{"name": "secrets", "mountPath": SECRETS, "readOnly": True}]
-        secret = {"secretName": target.secret, "defaultMode": 0o440}
-        deployment["spec"]["template"]["spec"]["volumes"] = [{"name": "secrets", "secret": secret}]
+def _kustomization(overlay: str, target: Target) -> dict[str, Any]:
+    """Return the kustomization that puts image and namespace on top of the OVERLAY folder."""
     group = [{"op": "replace", "path": "/subjects/0/name", "value": f"{target.namespace}-deployers"}]
-    port = [{"op": "replace", "path": "/spec/ports/0/nodePort", "value": target.node_port}]
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [overlay],
         "namespace": target.namespace,
         "images": [{"name": "app", "newName": target.repository, "digest": target.digest}],
-        "patches": [
-            {"target": {"kind": "Deployment", "name": "app"}, "patch": json.dumps(deployment)},
-            {"target": {"kind": "Service", "name": "app"}, "patch": json.dumps(port)},
-            {"target": {"kind": "RoleBinding", "name": "deployers"}, "patch": json.dumps(group)},
-        ],
+        "patches": [{"target": {"kind": "RoleBinding", "name": "deployers"}, "patch": json.dumps(group)}],
     }

@@ -1,7 +1,7 @@
-"""`[environments.NAME.secrets]`: read from AWS Secrets Manager at release time, mounted as files, and nowhere else.
+"""`[environments.NAME.secrets]`: read from AWS Secrets Manager at release time and mounted as files, nothing else.
 
-The Secret's name is a hash of names and versions: a new version is a new Secret, so pods restart for it, and a release that is
-returned to finds its own. Values go from boto3 to kubectl's standard input.
+The Secret's name is a hash of names and versions: a new version is a new Secret, so that pods restart for it, and a
+rollback finds its own. Values go from boto3 to kubectl's standard input.
 """
 
 from __future__ import annotations
@@ -9,86 +9,96 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from longshore.command import Secret
+from msgspec import Struct
+
+from longshore import aws
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
 from longshore.errors import Precondition
-from longshore.rollout.api import Api
+from longshore.kubernetes.api import Api
+from longshore.kubernetes.paths import collection
+from longshore.process.command import Secret
+from longshore.process.runner import Runner
+from longshore.rollout.manifest import Manifest
 from longshore.rollout.records import LABEL, Release
-from longshore.runner import Runner
-from longshore.settings import Environment
-from longshore.steps import aws
+from longshore.settings.model import Environment
 
 KIND = "secrets"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Secrets:
-    """What a release mounts: the name of the Secret and its values by file name; both empty where the settings name none."""
+class Secrets(Struct, frozen=True, kw_only=True):
+    """What a release mounts: the Secret's name and its values by file name; both empty where the settings name none.
+
+    `known` are all texts that came with them and must not be shown.
+    """
 
     name: str = ""
     values: tuple[tuple[str, Secret], ...] = ()
+    known: tuple[Secret, ...] = ()
 
 
 def read(environment: Environment) -> Secrets:
-    """Fetch the current versions. Raises Precondition where one does not exist or may not be read."""
+    """Return the current values. Raises Precondition where one does not exist or may not be read."""
     if not environment.secrets:
         return Secrets()
     from botocore.exceptions import ClientError
 
     client = aws.client(environment, "secretsmanager")
-    values, versions = [], []
+    values, versions, known = [], [], []
     for name, source in sorted(environment.secrets.items()):
         identifier, _, key = source.partition("#")
         try:
             with aws.errors("Secrets Manager"):
                 try:
-                    found = client.get_secret_value(SecretId=identifier)
+                    answer = client.get_secret_value(SecretId=identifier)
                 except ClientError as problem:
                     code = problem.response["Error"]["Code"]
                     if code not in ("ResourceNotFoundException", "AccessDeniedException"):
                         raise
-                    raise Precondition(
-                        f"the secret {identifier} ({name}) cannot be read: {code}",
-                        hint=f"`secrets` of {environment.name} in longshore.toml names it; is it in {environment.region}?",
-                    ) from None
-            text = found["SecretString"]
+                    where = (
+                        f"`secrets` of {environment.name} in longshore.toml names it; is it in {environment.region}?"
+                    )
+                    raise Precondition(f"the secret {identifier} ({name}) cannot be read: {code}", hint=where) from None
+            text = answer["SecretString"]
             values.append((name, Secret(str(json.loads(text)[key]) if key else text)))
+            known += [Secret(text), *(Secret(inner) for inner in _texts(text))]
         except (KeyError, ValueError, TypeError):
-            raise Precondition(
-                f"the secret {identifier} has no text, or no key {key!r}",
-                hint="`id#key` picks a key of a JSON object",
-            ) from None
-        versions.append(f"{name}\0{source}\0{found['ARN']}\0{found['VersionId']}")
+            hint = "`id#key` picks a key of a JSON object"
+            raise Precondition(f"the secret {identifier} has no text, or no key {key!r}", hint=hint) from None
+        versions.append(f"{name}\0{source}\0{answer['ARN']}\0{answer['VersionId']}")
     digest = hashlib.sha256("\0".join(versions).encode()).hexdigest()[:10]
-    return Secrets(name=f"app-secrets-{digest}", values=tuple(values))
+    return Secrets(name=f"app-secrets-{digest}", values=tuple(values), known=tuple(known))
+
+
+def _texts(text: str) -> list[str]:
+    """Return the texts in the JSON object TEXT: a program may print any of them by itself."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return []
+    return [value for value in document.values() if isinstance(value, str)] if isinstance(document, dict) else []
 
 
 def apply(cluster: Cluster, runner: Runner, secrets: Secrets) -> None:
-    """Have the namespace hold SECRETS."""
+    """Create the Secret in the namespace, unless it is there."""
     if not secrets.name:
         return
     data = {name: base64.b64encode(value.reveal().encode()).decode() for name, value in secrets.values}
-    thing = {
-        "apiVersion": "v1", "kind": "Secret", "immutable": True, "data": data,
-        "metadata": {"name": secrets.name, "namespace": cluster.namespace, "labels": {LABEL: KIND}},
-    }  # fmt: skip
+    metadata = {"name": secrets.name, "namespace": cluster.namespace, "labels": {LABEL: KIND}}
+    manifest = {"apiVersion": "v1", "kind": "Secret", "immutable": True, "data": data, "metadata": metadata}
     hidden = (*(value for _, value in secrets.values), *(Secret(text) for text in data.values()))
-    runner.run(kubectl.apply(cluster, Secret(json.dumps(thing)), secrets=hidden))
+    runner.run(kubectl.apply(cluster, Secret(json.dumps(manifest)), secrets=hidden))
 
 
-def prune(cluster: Cluster, runner: Runner, releases: list[Release], current: str) -> None:
-    """Delete the Secrets that neither CURRENT nor the manifest of any of RELEASES mounts."""
+def prune(cluster: Cluster, runner: Runner, manifest: Manifest, earlier: Iterable[Release]) -> None:
+    """Delete the Secrets that neither MANIFEST nor a release in EARLIER names."""
     try:
-        found = Api(cluster, runner).items(
-            f"/api/v1/namespaces/{cluster.namespace}/secrets", f"{LABEL}={KIND}"
-        )
+        secrets = Api(cluster, runner).items(collection("Secret", cluster.namespace), f"{LABEL}={KIND}")
+        names = {str(secret["metadata"]["name"]) for secret in secrets}
+        old = names and names.difference(manifest.strings, *(release.content.strings for release in earlier))
     except Precondition:
         return  # the release is good and recorded; the next one prunes
-    texts = [current, *(release.manifest for release in releases)]
-    names = [str(thing["metadata"]["name"]) for thing in found]
-    old = tuple(f"secret/{name}" for name in names if not any(name in text for text in texts))
     if old:
-        runner.run(kubectl.delete_objects(cluster, old))
+        runner.run(kubectl.delete_objects(cluster, tuple(f"secret/{name}" for name in sorted(old))))

@@ -1,103 +1,153 @@
-"""What a release has to go through after its manifest was applied, before it counts as good."""
+"""Applies a release and follows it through everything that it has to pass before it counts as good."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from longshore.rollout import bake, hooks, verify
-from longshore.rollout.apply import apply
-from longshore.rollout.render import Manifest
+from msgspec.structs import replace
+
+from longshore.files import write_atomically
+from longshore.graph.steps import Progress
+from longshore.kubernetes.apply import apply
+from longshore.rollout import bake, jobs, pruning, scaled, served, verify, watch, web_acl
+from longshore.rollout.manifest import Manifest
+from longshore.rollout.pods import old
+from longshore.rollout.records import Release
+from longshore.rollout.site import Site
 from longshore.rollout.verdict import Outcome, Verdict, workloads
 from longshore.rollout.watch import Watcher
-from longshore.steps.graph import Progress
-from longshore.steps.memory import write_atomically
+from longshore.settings.rollout import DRAIN
 
-if TYPE_CHECKING:
-    from longshore.rollout.records import Release
-    from longshore.rollout.release import Releaser
+HASTE = 5.0  # seconds in which the address must answer while old pods drain, which may answer, too: then they go first
 
 
-DRAIN = 70.0  # seconds; k8s/base gives a pod 60
+def settle(site: Site, release: Release, progress: Progress, *, new: bool, replaced: Release | None = None) -> Verdict:
+    """Apply RELEASE and return its verdict; one that the public address does not serve is bad.
 
-
-def settle(place: Releaser, release: Release, progress: Progress, *, new: bool) -> Verdict:
-    """Apply RELEASE and follow it to its verdict; one that the public address does not serve is bad.
-
-    A NEW release also has to pass the smoke tests and the bake; one that is returned to did so once, and the tests in the
-    working tree are not its own. With a probe, requests that fail beyond the budget make it bad as well. Raises Unreachable
-    when the API server stops answering.
+    A NEW release also has to pass the smoke tests and the bake, and the probe's budget where the site asks for one.
+    It ends once it serves: pods of what it REPLACED may still drain, unless something depends on their end.
+    Raises Unreachable when the API server stops answering, Unasked when the web ACL keeps the address from being asked.
     """
-    if not (new and place.probe):
-        return _settle(place, release, progress, new=new)
-    with bake.Asking(place.url, place.authority, place.probe, drain=2.0) as asking:
-        verdict = _settle(place, release, progress, new=new)
+    if not (new and site.probe):
+        return _settle(site, release, progress, new=new, replaced=replaced)
+    with bake.Asking(site.url, site.authority, site.probe, drain=2.0) as asking:
+        verdict = _settle(site, release, progress, new=new, replaced=replaced)
     result = asking.probe.result()
-    write_atomically(place.work / "report" / "probe.json", json.dumps(result, indent=1))
-    said = f"{result['failed']} of {result['sent']} requests failed, p50 {result['p50']} ms, p99 {result['p99']} ms"
-    if (
-        verdict.outcome is Outcome.GOOD
-        and result["failed"] > place.environment.budgets.errors * result["sent"]
-    ):
-        return replace(
-            verdict,
-            outcome=Outcome.BAD,
-            sentence=f"requests failed during the rollout: {said} ({result['classes']})",
-        )
-    return replace(verdict, sentence=f"{verdict.sentence}; {said}")
+    write_atomically(site.report / "probe.json", json.dumps(result, indent=1))
+    figures = f"{result['failed']} of {result['sent']} requests failed, p50 {result['p50']} ms, p99 {result['p99']} ms"
+    if result["blocked"]:
+        figures += f"; then the web ACL blocked this machine, and the probe stopped: {web_acl.HINT}"
+    if verdict.outcome is Outcome.GOOD and result["failed"] > site.environment.budgets.errors * result["sent"]:
+        sentence = f"requests failed during the rollout: {figures} ({result['classes']})"
+        return replace(verdict, outcome=Outcome.BAD, sentence=sentence)
+    return replace(verdict, sentence=f"{verdict.sentence}; {figures}")
 
 
-def _settle(place: Releaser, release: Release, progress: Progress, *, new: bool) -> Verdict:
-    environment = place.environment
-    things = Manifest(text=hooks.split(release.manifest)[""], mark="").objects()
-    apply(place.cluster, place.runner, things, first=release.number == 1)
-    released = workloads(things)
-    with Watcher(place.cluster, place.runner, released, environment.patience) as watcher:
-        verdict = watcher.until_verdict(environment.rollout_deadline, progress)
-        if verdict.outcome is not Outcome.GOOD:
-            return verdict
-        # Until they are gone, old pods answer over connections that a balancer keeps: the new ones alone are on trial.
-        end = time.monotonic() + DRAIN
-        while watcher.leaving() and time.monotonic() < end:
-            progress("waiting for the old pods to drain")
-            watcher.pause()
-            if (seen := watcher.look()) and seen.outcome is Outcome.BAD:
-                return seen
-        try:
-            met = verify.until_answers(
-                place.url, place.authority, digest=release.digest, revision=release.revision, deadline=environment.verify_deadline,
-                pause=place.runner.cancellation.wait, say=progress, replicas=watcher.serving,
-            )  # fmt: skip
-        except verify.Unverified as problem:
-            return replace(verdict, outcome=Outcome.BAD, sentence=problem.sentence)
-        if len(met) < len(verdict.serving):
-            verdict = replace(
-                verdict, sentence=f"{verdict.sentence}, {len(met)} of them met at the public address"
-            )
-        if new:
-            verdict = _tried(place, release, progress, watcher, verdict)
-        write_atomically(place.work / "report" / "pods.json", json.dumps(watcher.told(), indent=1))
-        return verdict
+def _settle(site: Site, release: Release, progress: Progress, *, new: bool, replaced: Release | None) -> Verdict:
+    environment, manifest = site.environment, release.content
+    since = watch.moment(site.cluster, site.runner)
+    # A way back runs no Job and does without kinds that left the cluster.
+    objects = jobs.due(site, manifest.rolled_out) if new else served.split(site, manifest.lasting)[0]
+    scaled.keep(site, objects)
+    apply(site.cluster, site.runner, objects, first=release.number == 1)
+    judged = manifest.workloads if new else workloads(manifest.lasting)
+    with Watcher(site.cluster, site.runner, judged, environment.patience, since) as watcher:
+        good = verdict = watcher.until_verdict(environment.rollout_deadline, progress)
+        if good.outcome is not Outcome.GOOD:
+            return good
+        why = _why_wait(site, manifest, replaced, new=new)
+        if not why:
+            beside = watcher.leaving()
+            verdict = _tried(site, release, watcher, good, progress, new=new, deadline=HASTE if beside else None)
+            if verdict.outcome is Outcome.BAD and (beside or watcher.leaving()):
+                why = "since one of them may have answered"
+        if why:
+            verdict = _drained(watcher, good, progress, why)
+            if verdict.outcome is Outcome.GOOD:
+                verdict = _tried(site, release, watcher, good, progress, new=new)
+        with contextlib.suppress(OSError):  # a full disk keeps nobody from returning
+            write_atomically(site.report / "pods.json", json.dumps(watcher.told(), indent=1))
+        return replace(verdict, draining=watcher.leaving())
+
+
+def _why_wait(site: Site, manifest: Manifest, replaced: Release | None, *, new: bool) -> str:
+    """Return why a release may not end before old pods have, an empty text where it may."""
+    environment = site.environment
+    missed = replaced and replaced.readable and pruning.missed(replaced.content, manifest)
+    reasons = (
+        (not new, "so that nothing else answers any more"),
+        (environment.protected, f"as {environment.name} is protected: the release serves, and soon it serves alone"),
+        (environment.bake, "before the release is baked"),
+        (site.probe, "for as long as the probe asks"),
+        (manifest.after, "before the hooks that follow"),
+        (missed, "before what they may still use is deleted"),
+    )
+    return next((why for holds, why in reasons if holds), "")
+
+
+def _drained(watcher: Watcher, good: Verdict, progress: Progress, why: str) -> Verdict:
+    """Wait until old pods are gone, which WHY says what for; return the GOOD verdict, or a bad one meanwhile."""
+    end = time.monotonic() + DRAIN
+    while (count := watcher.leaving()) and time.monotonic() < end:
+        progress(f"waiting for {old(count)} to drain, {why}")
+        watcher.pause()
+        if (now := watcher.look()) and now.outcome is Outcome.BAD:
+            return now
+    return good
 
 
 def _tried(
-    place: Releaser, release: Release, progress: Progress, watcher: Watcher, verdict: Verdict
+    site: Site,
+    release: Release,
+    watcher: Watcher,
+    good: Verdict,
+    progress: Progress,
+    *,
+    new: bool,
+    deadline: float | None = None,
 ) -> Verdict:
-    progress("running the smoke tests")
-    env = {
-        "LONGSHORE_URL": place.url,
-        "LONGSHORE_REVISION": release.revision,
-        "LONGSHORE_DIGEST": release.digest,
-    }
-    if place.authority:
-        env["LONGSHORE_CA"] = str(place.authority)
-    if failed := bake.smoke(place.root, place.work, place.runner, env):
-        return replace(verdict, outcome=Outcome.BAD, sentence=failed)
-    environment = place.environment
-    if environment.bake:
-        verdict = bake.bake(
-            watcher, verdict, place.url, place.authority, seconds=environment.bake, budgets=environment.budgets, say=progress
-        )  # fmt: skip
+    """Return the verdict on a GOOD release whose address is asked, and which is tested and baked where it is NEW.
+
+    DEADLINE is for the address, in seconds, where it is less than that of the settings.
+    """
+    environment, pause = site.environment, site.runner.cancellation.wait
+    deadline = min(deadline or environment.verify_deadline, environment.verify_deadline)
+
+    def verified() -> set[str]:
+        return verify.until_answers(
+            site,
+            release,
+            deadline=deadline,
+            pause=pause,
+            say=progress,
+            asked=release.content.asked,
+            replicas=watcher.serving,
+        )
+
+    try:
+        answered = verified()
+        failure = _smoke(site, release, verified, progress) if new else ""
+    except verify.Unverified as problem:
+        return replace(good, outcome=Outcome.BAD, sentence=problem.sentence)
+    verdict = good
+    if verify.expected(watcher.serving(), answered) - answered:
+        sentence = f"{verdict.sentence}, {len(answered)} of them answered at the public address"
+        verdict = replace(verdict, sentence=sentence)
+    if failure:
+        verdict = replace(verdict, outcome=Outcome.BAD, sentence=failure)
+    elif new and environment.bake:
+        verdict = bake.bake(site, watcher, verdict, progress)
     return verdict
+
+
+def _smoke(site: Site, release: Release, verified: Callable[[], object], progress: Progress) -> str:
+    """Return what failed of the smoke tests; where the web ACL answered them, they run again once it does not."""
+    progress("running the smoke tests")
+    failure = bake.smoke(site, release)
+    if failure and verify.blocked(site.url, site.authority, release.content.asked.version or "/"):
+        verified()
+        failure = bake.smoke(site, release)
+    return failure

@@ -1,20 +1,24 @@
-"""How a rollout stands, judged from the objects that the cluster holds. Pure: objects in, verdict out."""
+"""How a rollout stands, judged from the objects in the cluster. Pure: objects in, verdict out."""
 
 from __future__ import annotations
 
 import enum
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from longshore.kubernetes import paths
+from longshore.kubernetes.mirror import Objects
 from longshore.rollout import pods as podlib
-from longshore.rollout.mirror import Objects
-from longshore.rollout.pods import CONFIG, SCHEDULE
+from longshore.rollout.pods import CONFIG, Trouble, condition
+from longshore.rollout.refusals import refusal, stalled, warned
 
 Object = Mapping[str, Any]
 
-REFUSED = re.compile(r"violates PodSecurity|denied the request|is invalid", re.IGNORECASE)
+NOTHING = "every workload is paused or scaled to 0 replicas, so nothing serves"
+ON_DELETE = "OnDelete"  # an update strategy: new pods come only where somebody deletes old ones
 
 
 class Outcome(enum.Enum):
@@ -25,26 +29,29 @@ class Outcome(enum.Enum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Workload:
-    """What was released: an object that makes pods, and the image of each of its containers."""
+class Workload(Struct, frozen=True, kw_only=True):
+    """An object of the release that makes pods, and the image of each of its containers.
+
+    One that is `paused` by its manifest rolls nothing out; one that `expires` is deleted by Kubernetes once it is done.
+    """
 
     kind: str
     name: str
-    images: Mapping[str, str] = field(default_factory=dict, hash=False)
+    images: Mapping[str, str] = field(default_factory=dict)
+    paused: bool = False
+    expires: bool = False
 
     @property
     def title(self) -> str:
-        """As a sentence names it: `deployment app`."""
+        """Its name in a sentence: `deployment app`."""
         return f"{self.kind.lower()} {self.name}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """`sentence` names the cause or what is awaited; `pods` are those whose logs say more; `ready` of `wanted` replicas.
+class Verdict(Struct, frozen=True):
+    """How a rollout stands: `sentence` gives the cause or what is awaited, `ready` of `wanted` replicas are ready.
 
-    `waits_for` names what the rollout waits for that may not come in time (an image, a node, a volume): such a wait has a
-    budget of its own. `serving` are the pods of the release that are ready.
+    `pods` are those whose logs say more, `serving` those that are ready. `waits_for` names a wait with its own budget.
+    `draining` pods are being deleted.
     """
 
     outcome: Outcome
@@ -54,115 +61,134 @@ class Verdict:
     wanted: int = 0
     waits_for: str = ""
     serving: tuple[str, ...] = ()
+    draining: int = 0
 
 
 def workloads(objects: Iterable[Object]) -> tuple[Workload, ...]:
-    """Return those of a manifest's OBJECTS that make pods and are judged by them."""
+    """Return those of a manifest's OBJECTS that make pods, by which they are judged."""
     return tuple(
         Workload(
-            kind=thing["kind"],
-            name=thing["metadata"]["name"],
-            images={one["name"]: one["image"] for one in thing["spec"]["template"]["spec"]["containers"]},
+            kind=item["kind"],
+            name=item["metadata"]["name"],
+            images=_images(item["spec"]["template"]["spec"]),
+            paused=bool(item["spec"].get("paused")),
+            expires=item["spec"].get("ttlSecondsAfterFinished") is not None,
         )
-        for thing in objects
-        if thing["kind"] in JUDGES
+        for item in objects
+        if item["kind"] in JUDGES and item["apiVersion"] == paths.VERSIONS[item["kind"]]
     )
 
 
 def judge(workload: Workload, known: Objects) -> Verdict:
-    """Judge the newest generation of WORKLOAD by itself and by the pods that it made."""
-    thing = known.named.get((workload.kind, workload.name))
-    if thing is None:
-        return Verdict(outcome=Outcome.BAD, sentence=f"{workload.title} is gone: somebody deleted it")
-    images = {one["name"]: one["image"] for one in thing["spec"].get("containers", ())}
+    """Judge the newest generation of WORKLOAD by its own status and by its pods."""
+    live = known.named.get((workload.kind, workload.name))
+    if live is None and workload.expires:
+        return Verdict(Outcome.GOOD, f"{workload.title} is done and gone")
+    if live is None:
+        return Verdict(Outcome.BAD, f"{workload.title} was deleted by someone else")
+    if workload.kind == "Job":  # never changes, so it may be an earlier release's; its status has no generation
+        return _job(workload, live, known)
+    images = _images(live["spec"])
     for name, image in workload.images.items():
-        # By content: an admission policy may well name another registry.
+        # By digest: an admission policy may well rewrite the registry.
         if images.get(name, "").rpartition("@")[2] != image.rpartition("@")[2]:
-            return Verdict(
-                outcome=Outcome.BAD,
-                sentence=f"{workload.title} was changed by somebody else: container {name} is to run {images.get(name)}",
-            )
-    status = thing.get("status", {})
-    if (
-        status.get("observedGeneration", 0) < thing["metadata"].get("generation", 0)
-        and workload.kind != "Job"
-    ):
-        return Verdict(outcome=Outcome.WAITING, sentence=f"{workload.title} has not been looked at yet")
-    return JUDGES[workload.kind](workload, thing, known)
+            now = f"container {name} now has the image {images.get(name)}"
+            return Verdict(Outcome.BAD, f"{workload.title} was changed by someone else: {now}")
+    observed = live.get("status", {}).get("observedGeneration", 0)
+    if observed < live["metadata"].get("generation", 0) and workload.kind != "Pod":
+        return Verdict(Outcome.WAITING, f"waiting for Kubernetes to start on {workload.title}")
+    return JUDGES.get(workload.kind, _pod)(workload, live, known)
 
 
 def together(verdicts: list[Verdict]) -> Verdict:
-    """Return one verdict on all workloads of a release: a bad one if there is any, else the first that waits."""
-    worst = next((one for one in verdicts if one.outcome is Outcome.BAD), None)
-    waiting = [one for one in verdicts if one.outcome is Outcome.WAITING]
-    chosen = (
-        worst or next((one for one in waiting if one.waits_for), None) or next(iter(waiting), verdicts[0])
-    )
-    ready, wanted = sum(one.ready for one in verdicts), sum(one.wanted for one in verdicts)
-    serving = tuple(name for one in verdicts for name in one.serving)
-    if chosen.outcome is Outcome.GOOD and len(verdicts) > 1:
-        said = f"{ready} of {wanted} replicas of {len(verdicts)} workloads ready"
-        return replace(chosen, sentence=said, ready=ready, wanted=wanted, serving=serving)
+    """Return one verdict on all workloads of a release: the first bad one, else the first that waits.
+
+    A workload may want no replica at all, a release has to want some.
+    """
+    worst = next((verdict for verdict in verdicts if verdict.outcome is Outcome.BAD), None)
+    waiting = [verdict for verdict in verdicts if verdict.outcome is Outcome.WAITING]
+    on_budget = next((verdict for verdict in waiting if verdict.waits_for), None)
+    chosen = worst or on_budget or next(iter(waiting), verdicts[0])
+    ready, wanted = sum(verdict.ready for verdict in verdicts), sum(verdict.wanted for verdict in verdicts)
+    serving = tuple(name for verdict in verdicts for name in verdict.serving)
+    if chosen.outcome is Outcome.GOOD and not wanted:
+        chosen = replace(chosen, outcome=Outcome.BAD, sentence=NOTHING)
+    elif chosen.outcome is Outcome.GOOD and len(verdicts) > 1:
+        chosen = replace(chosen, sentence=f"{ready} of {wanted} replicas ready in {len(verdicts)} workloads")
     return replace(chosen, ready=ready, wanted=wanted, serving=serving)
 
 
-def _deployment(workload: Workload, thing: Object, known: Objects) -> Verdict:
-    wanted, status = int(thing["spec"].get("replicas", 1)), thing.get("status", {})
-    # Kubernetes itself knows the newest one by its template; the revision's annotation follows a moment later.
-    sets = known.owned("ReplicaSet", thing)
-    newest = next((one for one in sets if one.get("template") == thing.get("template")), None)
-    own = known.owned("Pod", newest) if newest else []
-    complete = (
-        status.get("updatedReplicas", 0) == wanted
-        and status.get("availableReplicas", 0) >= wanted
-        and status.get("replicas", 0) == wanted
-    )
-    refused = _refusal(newest.get("status", {}) if newest else status)
-    return _judged(
-        workload, own, known, wanted=wanted, complete=complete, refused=refused or _stalled(status)
-    )
+def _deployment(workload: Workload, live: Object, known: Objects) -> Verdict:
+    wanted, status = int(live["spec"].get("replicas", 1)), live.get("status", {})
+    # By template, as Kubernetes itself does: the revision annotation follows a moment later.
+    sets = known.owned("ReplicaSet", live)
+    newest = next((replicas for replicas in sets if replicas.get("template") == live.get("template")), None)
+    pods = known.owned("Pod", newest) if newest else []
+    updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    if live["spec"].get("paused") and workload.paused:
+        # Kubernetes scales what there is and makes nothing new.
+        wanted, older = (wanted if sets else 0), [pod for replicas in sets for pod in known.owned("Pod", replicas)]
+        return _judged(workload, [], known, wanted=wanted, complete=available >= wanted, trouble=None, older=older)
+    complete = updated == status.get("replicas", 0) == wanted and available >= wanted
+    paused = Trouble("is paused by someone else, so nothing is rolled out") if live["spec"].get("paused") else None
+    trouble = paused or refusal(newest or live, known) or stalled(live, known)
+    return _judged(workload, pods, known, wanted=wanted, complete=complete, trouble=trouble)
 
 
-def _stateful_set(workload: Workload, thing: Object, known: Objects) -> Verdict:
-    wanted, status = int(thing["spec"].get("replicas", 1)), thing.get("status", {})
-    own = [
-        pod for pod in known.owned("Pod", thing)
-        if pod["metadata"].get("labels", {}).get("controller-revision-hash") == status.get("updateRevision")
-    ]  # fmt: skip
-    complete = status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted
-    return _judged(workload, own, known, wanted=wanted, complete=complete, refused=_warned(thing, known))
+def _stateful_set(workload: Workload, live: Object, known: Objects) -> Verdict:
+    spec, status = live["spec"], live.get("status", {})
+    wanted, strategy = int(spec.get("replicas", 1)), spec.get("updateStrategy") or {}
+    partition = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
+    first = int((spec.get("ordinals") or {}).get("start", 0))
+    # Pods below the partition stay as they are, and with OnDelete all that somebody does not delete.
+    due = 0 if strategy.get("type") == ON_DELETE else max(0, wanted - max(0, partition - first))
+    revision, owned = status.get("updateRevision"), known.owned("Pod", live)
+    pods = [pod for pod in owned if _label(pod, "controller-revision-hash") == revision]
+    older = [pod for pod in owned if pod not in pods] if due < wanted else []
+    available = status.get("availableReplicas", status.get("readyReplicas", 0))
+    complete = status.get("updatedReplicas", 0) >= due and available >= wanted
+    trouble = warned(live, known)
+    return _judged(workload, pods, known, wanted=wanted, complete=complete, trouble=trouble, older=older)
 
 
-def _daemon_set(workload: Workload, thing: Object, known: Objects) -> Verdict:
-    status = thing.get("status", {})
-    wanted, template = int(status.get("desiredNumberScheduled", 0)), thing["metadata"].get("template")
-    own = [
-        pod for pod in known.owned("Pod", thing)
-        if template is None or pod["metadata"].get("labels", {}).get("pod-template-generation") == template
-    ]  # fmt: skip
-    complete = (
-        status.get("updatedNumberScheduled", 0) >= wanted and status.get("numberAvailable", 0) >= wanted
-    )
-    return _judged(workload, own, known, wanted=wanted, complete=complete, refused=_warned(thing, known))
+def _daemon_set(workload: Workload, live: Object, known: Objects) -> Verdict:
+    status, on_delete = live.get("status", {}), (live["spec"].get("updateStrategy") or {}).get("type") == ON_DELETE
+    wanted, template = int(status.get("desiredNumberScheduled", 0)), live["metadata"].get("template")
+    owned = known.owned("Pod", live)
+    pods = [pod for pod in owned if template is None or _label(pod, "pod-template-generation") == template]
+    older = [pod for pod in owned if pod not in pods] if on_delete else []
+    updated = on_delete or status.get("updatedNumberScheduled", 0) >= wanted
+    complete = updated and status.get("numberAvailable", 0) >= wanted
+    trouble = warned(live, known)
+    return _judged(workload, pods, known, wanted=wanted, complete=complete, trouble=trouble, older=older)
 
 
-def _job(workload: Workload, thing: Object, known: Objects) -> Verdict:
-    """A Job counts its own crashes; its pods say only what keeps them from starting."""
-    status, own = thing.get("status", {}), known.owned("Pod", thing)
-    names = _names(own)
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "Failed" and condition["status"] == "True":
-            why = condition.get("message") or condition.get("reason", "")
-            return Verdict(
-                outcome=Outcome.BAD, sentence=f"{workload.title} failed: {why}", pods=names, wanted=1
-            )
-        if condition["type"] == "Complete" and condition["status"] == "True":
-            return Verdict(outcome=Outcome.GOOD, sentence=f"{workload.title} is done", ready=1, wanted=1)
-    for pod in own:
-        found = podlib.trouble(pod, known.events(pod))
-        if found and "crashing" not in found.sentence and pod.get("status", {}).get("phase") != "Failed":
-            return _of(pod, found, wanted=1)
-    return Verdict(outcome=Outcome.WAITING, sentence=f"{workload.title} runs", pods=names, wanted=1)
+def _job(workload: Workload, live: Object, known: Objects) -> Verdict:
+    """A Job counts its crashes itself; its pods only tell what keeps them from starting."""
+    pods, failed = known.owned("Pod", live), condition(live, "Failed")
+    names = _names(pods)
+    if failed.get("status") == "True":
+        why = failed.get("message") or failed.get("reason", "")
+        return Verdict(Outcome.BAD, f"{workload.title} failed: {why}", names, wanted=1)
+    if condition(live, "Complete").get("status") == "True":
+        return Verdict(Outcome.GOOD, f"{workload.title} completed", ready=1, wanted=1)
+    if live["spec"].get("suspend"):
+        return Verdict(Outcome.GOOD, f"{workload.title} is suspended")
+    running = Verdict(Outcome.WAITING, f"{workload.title} is running", names, wanted=1)
+    for pod in pods:
+        trouble = podlib.trouble(pod, known)
+        if trouble and not trouble.crash and pod.get("status", {}).get("phase") != "Failed":
+            return _troubled(running, pod, trouble)
+    if not (refused := warned(live, known)):
+        return running
+    # A rollout frees quota as old pods leave; while a Job is awaited nothing does.
+    soon = replace(refused, waits_for=refused.waits_for and CONFIG)
+    return _with(running, f"{workload.title} {refused.sentence}", soon)
+
+
+def _pod(workload: Workload, live: Object, known: Objects) -> Verdict:
+    """A pod that belongs to no workload: what a manifest rolls out has none (`JUDGES`)."""
+    return _judged(workload, [live], known, wanted=1, complete=True, trouble=None)
 
 
 JUDGES = {"Deployment": _deployment, "StatefulSet": _stateful_set, "DaemonSet": _daemon_set, "Job": _job}
@@ -170,84 +196,58 @@ JUDGES = {"Deployment": _deployment, "StatefulSet": _stateful_set, "DaemonSet": 
 
 def _judged(
     workload: Workload,
-    own: list[dict[str, Any]],
+    pods: list[Any],
     known: Objects,
     *,
     wanted: int,
     complete: bool,
-    refused: podlib.Trouble | None,
+    trouble: Trouble | None,
+    older: Sequence[Any] = (),
 ) -> Verdict:
-    """Judge the pods OWN of the newest generation, of which WANTED are to be ready."""
-    serving = tuple(pod["metadata"]["name"] for pod in own if podlib.ready(pod))
-    troubles = [(pod, podlib.trouble(pod, known.events(pod))) for pod in own if not _leaving(pod)]
-    for pod, found in troubles:
-        if found and not found.waits_for:
-            return _of(pod, found, ready=len(serving), wanted=wanted)
+    """Judge the PODS of the newest generation; TROUBLE is the workload's own.
+
+    With the OLDER ones that its strategy keeps, WANTED of them must be ready.
+    """
+    serving = _names(pod for pod in (*pods, *older) if podlib.ready(pod))
+    count = f"{min(len(serving), wanted)} of {wanted} replicas ready"
+    verdict = Verdict(Outcome.WAITING, count, _names(pods), ready=len(serving), wanted=wanted, serving=serving)
+    staying = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    troubles = [(pod, podlib.trouble(pod, known)) for pod in staying]
+    for pod, pod_trouble in troubles:
+        if pod_trouble and pod_trouble.decides:
+            return _troubled(verdict, pod, pod_trouble)
         for stranger in podlib.strangers(pod, workload.images):
-            return _of(pod, podlib.Trouble(sentence=stranger), ready=len(serving), wanted=wanted)
-    said = f"{min(len(serving), wanted)} of {wanted} replicas ready"
-    verdict = Verdict(
-        outcome=Outcome.WAITING, sentence=said, pods=_names(own), ready=len(serving), wanted=wanted, serving=serving
-    )  # fmt: skip
-    if complete and len(serving) >= wanted and (wanted > 0 or workload.kind == "DaemonSet"):
+            return _troubled(verdict, pod, Trouble(stranger))
+    if complete and len(serving) >= wanted:
         return replace(verdict, outcome=Outcome.GOOD)
-    for pod, found in troubles:
-        if found:
-            return replace(_of(pod, found, ready=len(serving), wanted=wanted), serving=serving)
-    for pod in own:
+    for pod, pod_trouble in troubles:
+        if pod_trouble:
+            return _troubled(verdict, pod, pod_trouble)
+    for pod in (*pods, *older):
         if not podlib.ready(pod) and (why := podlib.unready(pod, known.events(pod))):
             name = pod["metadata"]["name"]
-            verdict = replace(verdict, sentence=f"{said}; pod {name}: {why}", pods=(name,))
+            verdict = replace(verdict, sentence=f"{count}; pod {name}: {why}", pods=(name,))
             break
-    if refused:
-        outcome = Outcome.WAITING if refused.waits_for else Outcome.BAD
-        sentence = f"{workload.title} {refused.sentence}; {verdict.sentence}"
-        return replace(verdict, outcome=outcome, sentence=sentence, waits_for=refused.waits_for)
-    return verdict
+    return _with(verdict, f"{workload.title} {trouble.sentence}; {verdict.sentence}", trouble) if trouble else verdict
 
 
-def _of(pod: Object, found: podlib.Trouble, *, ready: int = 0, wanted: int = 0) -> Verdict:
+def _troubled(verdict: Verdict, pod: Object, trouble: Trouble) -> Verdict:
     name = pod["metadata"]["name"]
-    outcome = Outcome.WAITING if found.waits_for else Outcome.BAD
-    return Verdict(
-        outcome=outcome, sentence=f"pod {name} {found.sentence}", pods=(name,), ready=ready, wanted=wanted, waits_for=found.waits_for
-    )  # fmt: skip
+    return replace(_with(verdict, f"pod {name} {trouble.sentence}", trouble), pods=(name,))
 
 
-def _refusal(status: Object) -> podlib.Trouble | None:
-    """Return why the API server takes no pod of a ReplicaSet: quota may be freed, a policy does not change its mind."""
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return _classed(condition.get("message") or condition.get("reason", ""))
-    return None
+def _with(verdict: Verdict, sentence: str, trouble: Trouble) -> Verdict:
+    outcome = Outcome.BAD if trouble.decides else Outcome.WAITING
+    return replace(verdict, outcome=outcome, sentence=sentence, waits_for="" if trouble.stale else trouble.waits_for)
 
 
-def _warned(thing: Object, known: Objects) -> podlib.Trouble | None:
-    """Return the same for kinds that tell it in a warning alone, which may be one of an earlier release."""
-    failed = [one["message"] for one in known.events(thing) if one["reason"] == "FailedCreate"]
-    return replace(_classed(failed[-1]), waits_for=SCHEDULE) if failed else None
+def _images(spec: Object) -> dict[str, str]:
+    return {container["name"]: container["image"] for container in spec.get("containers", ())}
 
 
-def _classed(message: str) -> podlib.Trouble:
-    sentence = f"may not create pods: {podlib.short(message)}"
-    if REFUSED.search(message):
-        return podlib.Trouble(sentence=sentence)
-    return podlib.Trouble(sentence=sentence, waits_for=SCHEDULE if "exceeded quota" in message else CONFIG)
-
-
-def _stalled(status: Object) -> podlib.Trouble | None:
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
-            return podlib.Trouble(sentence="made no progress within its progressDeadlineSeconds")
-        if condition["type"] == "Progressing" and condition.get("reason") == "ReplicaSetCreateError":
-            return podlib.Trouble(
-                sentence=f"cannot go on: {podlib.short(condition.get('message', ''))}", waits_for=CONFIG
-            )
-    return None
-
-
-def _leaving(pod: Object) -> bool:
-    return bool(pod["metadata"].get("deletionTimestamp"))
+def _label(pod: Object, name: str) -> str | None:
+    label: str | None = pod["metadata"].get("labels", {}).get(name)
+    return label
 
 
 def _names(pods: Iterable[Object]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The last question of a release: whether the public address answers with what was just released."""
+"""The last check of a release: that the public address answers with what was just released."""
 
 from __future__ import annotations
 
@@ -9,24 +9,49 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from longshore.errors import StepFailed
+from longshore import AGENT
+from longshore.errors import StateUnknown, StepFailed
+from longshore.kubernetes.api import Api
+from longshore.rollout import web_acl
+from longshore.rollout.asked import Asked, behind
+from longshore.rollout.records import Release
+from longshore.rollout.shape import Target
+from longshore.rollout.site import Site
 
-ANSWERS = 6  # in a row, each on a connection of its own
-PAUSE = 0.2  # seconds between two questions while the answers are wrong
+ANSWERS = 6  # in a row, each on a connection of its own unless it is said otherwise
+CROWD = 8  # requests at once that are all answered right in the end
+CROWD_PAUSE = 3.0  # seconds between two crowds, less at first: the web ACL allows an address 2,000 in five minutes
+PAUSE = 0.2  # seconds between two requests while the answers are wrong, less at first
+# Seconds that a block by rate lasts at most once the requests are few: the web ACL's window, and its own delay.
+LASTS = 330.0
 MEET = 10.0  # seconds to meet every replica once the answers are right
-MEET_PAUSE = 0.02  # seconds between two questions meanwhile
+CHECKED = 10.0  # seconds that the paths to check may answer 500 and above once the release is there
+MEET_PAUSE = 0.02  # seconds between two requests meanwhile
+
+
+ALWAYS = Asked()
+Get = Callable[[str], tuple[int, str]]
 
 
 class Unverified(StepFailed):
     """The public address does not answer, or not with the release."""
 
+    hint = "see `invoke release.logs`, and for a local environment `invoke local.logs`"
+
+
+class Unasked(StateUnknown):
+    """The web ACL kept the public address from being asked: nothing is known against the release."""
+
+    hint = f"{web_acl.HINT}; where it is another rule, AWS WAF's log names it. Then deploy again"
+
 
 class _Connection(http.client.HTTPSConnection):
-    """HTTPS to a name that may end in .localhost: such a name is this machine (RFC 6761), whatever the resolver says."""
+    """HTTPS, also to a name under .localhost, which is this machine whatever the resolver says (RFC 6761)."""
 
     def connect(self) -> None:
         address = "127.0.0.1" if f".{self.host}".endswith(".localhost") else self.host
@@ -37,73 +62,185 @@ class _Connection(http.client.HTTPSConnection):
 
 @functools.cache
 def _trusting(authority: Path | None) -> ssl.SSLContext:
-    """Return what checks certificates; to read the system's authorities takes 20 ms."""
+    """Return the TLS settings that trust AUTHORITY or the system's CAs, which take 20 ms to read."""
     return ssl.create_default_context(cafile=str(authority) if authority else None)
 
 
+class Client:
+    """Asks URL, trusting the CA certificate file AUTHORITY if given, while entered; KEPT keeps its connection."""
+
+    def __init__(self, url: str, authority: Path | None, *, kept: bool = False, timeout: float = 5.0) -> None:
+        parts = urlsplit(url)
+        self._headers = {"User-Agent": AGENT} | ({} if kept else {"Connection": "close"})
+        self._kept = kept
+        self._connection: http.client.HTTPConnection
+        if parts.scheme == "http":
+            self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=timeout)
+        else:
+            context, port = _trusting(authority), parts.port or 443
+            self._connection = _Connection(str(parts.hostname), port, timeout=timeout, context=context)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return status and body of PATH. Raises OSError, and Blocked where the web ACL answered."""
+        well = False
+        try:
+            self._connection.request("GET", path, headers=self._headers)
+            with self._connection.getresponse() as response:
+                status, body = response.status, response.read(1 << 20).decode(errors="replace")
+            well = True
+        except http.client.HTTPException as problem:
+            raise OSError(f"no HTTP answer: {problem}") from None
+        finally:
+            if not (well and self._kept):
+                self._connection.close()  # the next request opens another
+        if web_acl.blocks(status, body):
+            raise web_acl.Blocked
+        return status, body
+
+
 def ask(url: str, path: str, authority: Path | None, timeout: float = 5.0) -> tuple[int, str]:
-    """Return status and body of URL + PATH; AUTHORITY is a CA certificate file in place of the system's. Raises OSError."""
-    parts, context = urlsplit(url), _trusting(authority)
-    connection = _Connection(str(parts.hostname), parts.port or 443, timeout=timeout, context=context)
+    """Return status and body of URL + PATH, trusting the CA certificate file AUTHORITY if given. Raises OSError."""
+    with Client(url, authority, timeout=timeout) as client:
+        return client.get(path)
+
+
+def blocked(url: str, authority: Path | None, path: str = "/") -> bool:
+    """Return whether the web ACL blocks this machine, which asks for PATH, now."""
     try:
-        connection.request("GET", path, headers={"Connection": "close"})
-        response = connection.getresponse()
-        return response.status, response.read(1 << 20).decode(errors="replace")
-    except http.client.HTTPException as problem:
-        raise OSError(f"no HTTP answer: {problem}") from None
-    finally:
-        connection.close()
+        ask(url, path, authority)
+    except web_acl.Blocked:
+        return True
+    except OSError:
+        return False
+    return False
 
 
-def version(url: str, authority: Path | None) -> dict[str, Any]:
-    """Return what /version says. Raises OSError where it does not answer with 200 and JSON."""
-    status, body = ask(url, "/version", authority)
+def _version(path: str, status: int, body: str) -> dict[str, Any]:
     if status != 200:
-        raise OSError(f"answered {status}")
+        raise OSError(f"{path} answered with status {status}")
     try:
-        found = json.loads(body)
+        answer = json.loads(body)
     except ValueError:
-        raise OSError("did not answer with JSON") from None
-    return found if isinstance(found, dict) else {}
+        raise OSError(f"{path} did not answer with JSON") from None
+    return answer if isinstance(answer, dict) else {}
+
+
+def _told(get: Get, wanted: Target | Release, asked: Asked) -> tuple[set[str], str]:
+    """Return the pod that answered as WANTED, if it did, and what the answer was."""
+    answer = _version(asked.version, *get(asked.version))
+    right = (answer.get("digest"), answer.get("revision")) == (wanted.digest, wanted.revision)
+    said = f"it answers with revision {answer.get('revision')}, digest {str(answer.get('digest'))[:19]}"
+    return {str(answer.get("pod"))} if right else set(), said
+
+
+def _crowd(get: Get, wanted: Target | Release, asked: Asked) -> bool:
+    """Return whether CROWD requests at once are answered as WANTED.
+
+    A load balancer keeps connections to pods. Each of those to an old pod that drains leads one more request to it, and
+    requests one by one may all take the same connection: the others would lead the next one there, a smoke test's.
+    """
+    with ThreadPoolExecutor(CROWD) as pool:
+        return all(pods for pods, _ in pool.map(lambda _: _told(get, wanted, asked), range(CROWD)))
+
+
+def _seen(get: Get, api: Api | None, wanted: Target | Release, asked: Asked) -> tuple[set[str], str]:
+    """Return the pods of WANTED behind the address, where that does not tell; it has to answer all the same."""
+    _well(get, next(iter(asked.check), "/"))
+    return behind(api, asked.service, wanted.digest) if api else {"it"}, ""
+
+
+def _sick(get: Get, paths: Iterable[str]) -> str:
+    """Return which of PATHS does not answer below 500, and how; an empty text where all do."""
+    try:
+        for path in paths:
+            _well(get, path)
+    except web_acl.Blocked:
+        raise
+    except OSError as problem:
+        return str(problem)
+    return ""
+
+
+def _well(get: Get, path: str) -> None:
+    """Raise OSError unless PATH answers below 500."""
+    status, _ = get(path)
+    if status >= 500:
+        raise OSError(f"{path} answered with status {status}")
+
+
+def expected(replicas: Iterable[Iterable[str]], pods: set[str]) -> set[str]:
+    """Return those of REPLICAS, the pods of each workload, whose workload is one of which PODS have answered."""
+    return {pod for group in map(set, replicas) if group & pods for pod in group}
 
 
 def until_answers(
-    url: str,
-    authority: Path | None,
+    site: Site,
+    wanted: Target | Release,
     *,
-    digest: str,
-    revision: str,
     deadline: float,
     pause: Callable[[float], None],
     say: Callable[[str], None],
-    replicas: Callable[[], Iterable[str]] = tuple,
+    asked: Asked = ALWAYS,
+    replicas: Callable[[], Iterable[Iterable[str]]] = tuple,
+    client: Client | None = None,
+    patience: float | None = None,
 ) -> set[str]:
-    """Ask until ANSWERS in a row come from the release and each of its REPLICAS has answered; return those that did.
+    """Ask until ANSWERS in a row come from what is WANTED and all its replicas have answered; return the pods that did.
 
-    A balancer that keeps its connections may never lead to one of them: after MEET seconds of right answers that is no reason to undo a
-    release whose pods are ready and run its digest. Raises Unverified after DEADLINE seconds, with the last thing that was wrong.
+    ASKED says how that is told, and which paths have to be well then, ANSWERS times in a row as well: they get CHECKED
+    seconds for it. A load balancer's kept connection still leads to an old pod that is draining, whose answer to a path
+    does not say whose it is: between two there has to be a right answer, and one that is unwell begins all anew.
+    REPLICAS gives the pods of each workload: no request reaches those of one from which nothing answers. A load
+    balancer that reuses its connections may never lead to some replica, either: after MEET seconds of right answers
+    that is no reason to roll back ready pods. Raises Unverified, with the last problem, after DEADLINE seconds,
+    in which a row of right answers has to begin.
+
+    Time in which the web ACL blocks this machine does not count, for PATIENCE seconds: a block by rate ends by then.
+    Raises Unasked when it lasts longer.
     """
-    end = time.monotonic() + deadline
+    began = time.monotonic()
+    end = began + deadline
+    patience = LASTS if patience is None else patience
     pods: set[str] = set()
-    row, since, wrong = 0, time.monotonic(), "it has not answered yet"
+    # A single pod that is asked is behind no Service.
+    api = Api(site.cluster, site.runner) if asked.service and not asked.version else None
+    get = client.get if client else functools.partial(ask, site.url, authority=site.authority)
+    row, well, since, problem, unwell = 0, 0, time.monotonic(), "no answer yet", 0.0
     while True:
+        sick, most = "", PAUSE
         try:
-            found = version(url, authority)
-            right = (found.get("digest"), found.get("revision")) == (digest, revision)
-            row, since = (row + 1, since) if right else (0, time.monotonic())
-            digest_found = str(found.get("digest"))[:19]
-            wrong = f"it answers with revision {found.get('revision')}, digest {digest_found}"
+            right, problem = _told(get, wanted, asked) if asked.version else _seen(get, api, wanted, asked)
+            row, since = row + 1, since if right else time.monotonic()
+            pods |= right
             if right:
-                pods.add(str(found.get("pod")))
-                if row >= ANSWERS and (time.monotonic() - since > MEET or set(replicas()) <= pods):
-                    return pods
-                wrong = f"{len(pods)} of its replicas have answered so far"
-        except OSError as problem:
-            row, since, wrong = 0, time.monotonic(), str(problem)
-        if time.monotonic() > end:
-            raise Unverified(
-                f"{url} does not serve the release: {wrong}",
-                hint="`invoke local.logs` and `invoke release.logs` say more",
-            )
-        say(f"asking {url}: {wrong}")
-        pause((MEET_PAUSE if row > ANSWERS else 0) if row else PAUSE)
+                if row >= ANSWERS and (time.monotonic() - since > MEET or expected(replicas(), pods) <= pods):
+                    sick, well = _sick(get, asked.check), well + 1
+                    unwell = unwell or (time.monotonic() if sick else 0.0)
+                    if not sick and (well >= ANSWERS or not asked.check):
+                        if client or not (asked.version and asked.service) or _crowd(get, wanted, asked):
+                            return pods
+                        sick, most = "another release answers as well", CROWD_PAUSE
+                problem = sick or f"{len(pods)} replicas have answered so far"
+            if sick or not right:
+                row = well = 0
+        except web_acl.Blocked as blocked:
+            row, well, since, problem = 0, 0, time.monotonic(), str(blocked)
+            if since > began + deadline + patience:
+                raise Unasked(f"{problem}: {site.url}; what was applied stays") from None
+            say(f"verifying {site.url}: {problem}")
+            pause(min(web_acl.PAUSE, deadline))
+            end = time.monotonic() + deadline
+            continue
+        except OSError as error:
+            row, well, since, problem = 0, 0, time.monotonic(), str(error)
+        # Right answers on a busy machine are slow; those in a row may become ANSWERS, each within its own timeout.
+        if time.monotonic() > (min(end, unwell + CHECKED) if unwell else end) and not (0 < row < ANSWERS or well):
+            raise Unverified(f"{site.url} does not serve the release: {problem}")
+        say(f"verifying {site.url}: {problem}")
+        pause((MEET_PAUSE if row > ANSWERS else 0) if row and not sick else min(most, (time.monotonic() - began) / 4))

@@ -11,27 +11,54 @@ from invoke.collection import Collection
 
 
 def collection() -> Collection:
-    """Return every command; another repository adds it to its own with `ns.add_collection(collection(), name="ship")`."""
+    """Return every command.
+
+    Another repository adds it to its own with `ns.add_collection(collection(), name="ship")`.
+    """
     _keep_compiled(Path.cwd())
-    # Looking for garbage, while it imports and as it ends, is a tenth of a short command.
+    # Collecting garbage during imports and at exit is a tenth of a short command.
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
-    from longshore.tasks import check, deploy, doctor, image, infra, local, plan, release, report, serve
+    from longshore.tasks import (
+        check,
+        ci,
+        deploy,
+        doctor,
+        image,
+        infra,
+        local,
+        plan,
+        promote,
+        release,
+        report,
+        review,
+        serve,
+    )
 
     top = Collection()
-    for task in (deploy.deploy, serve.serve, doctor.doctor, check.check, check.lint, check.test, check.scan):
+    for task in (
+        deploy.deploy,
+        promote.promote,
+        serve.serve,
+        doctor.doctor,
+        check.check,
+        check.lint,
+        check.test,
+        check.scan,
+    ):
         top.add_task(task)
     for task in (plan.graph, plan.explain, report.report):
         top.add_task(task)
     for task in (release.status, release.history, release.rollback, release.url):
         top.add_task(task)
     groups = {
-        "image": (image.build, image.push),
+        "image": (image.build, image.push, image.update_bases, promote.image),
         "infra": (
             infra.bootstrap,
             infra.validate,
             infra.plan,
             infra.apply,
+            infra.cost,
             infra.drift,
             infra.unlock,
             infra.output,
@@ -39,7 +66,9 @@ def collection() -> Collection:
             infra.destroy,
         ),
         "release": (release.apply, release.diff, release.logs, release.unlock),
-        "local": (local.up, local.down, local.status, local.reset, local.logs),
+        "review": (review.prepare, review.deploy, review.stop, review.prune, review.list_),
+        "ci": (ci.generate, ci.check, ci.run, ci.note, ci.variables, ci.image),
+        "local": (local.up, local.down, local.status, local.reset, local.logs, local.list_),
     }
     for name, tasks in groups.items():
         group = Collection(name)
@@ -50,7 +79,10 @@ def collection() -> Collection:
 
 
 def _keep_compiled(root: Path) -> None:
-    """Have Python keep compiled modules in the disposable folder: Invoke forbids to keep any, and compiling all takes 0.2 s a command."""
+    """Have Python keep compiled modules in the disposable folder.
+
+    Invoke turns that off, and compiling everything takes 0.2 s a command.
+    """
     if (root / "longshore.toml").exists():
         sys.pycache_prefix = str(root / ".longshore" / "cache" / "pyc")
         sys.dont_write_bytecode = False

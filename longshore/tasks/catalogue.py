@@ -1,116 +1,234 @@
-"""The steps of a deployment, declared on one page: what each needs, and when it has nothing to do."""
+"""The steps of a deployment, on one page."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Callable
 
-from longshore.errors import Precondition
+from msgspec import to_builtins
 
-if TYPE_CHECKING:  # each is imported where it is used: `invoke --list` has a budget
-    from longshore.runner import Runner
-    from longshore.settings import Settings
-    from longshore.steps.graph import Graph, Progress, Step
-    from longshore.tasks.world import World
+from longshore.errors import BadInput, Precondition, StepFailed
+from longshore.gates import own, steps
+from longshore.graph.inputs import Inputs
+from longshore.graph.steps import Graph, Progress, Result, Step, Values
+from longshore.image import procfile
+from longshore.image.build import Place
+from longshore.infra.infra import READS
+from longshore.infra.outputs import Applied
+from longshore.infra.terraform import derived
+from longshore.process.runner import Runner
+from longshore.rollout.promotion import Promotion
+from longshore.settings.gates import GROUPS
+from longshore.settings.mistakes import FILE
+from longshore.settings.model import Settings
+from longshore.settings.project import Application
+from longshore.snapshot.snapshot import Snapshot
+from longshore.tasks.world import World
+
+Start = Callable[[Progress], str | None]
 
 
-def graph(world: World, *, with_checks: bool = True) -> Graph:
-    """Return all that brings the revision in the working tree to serve in WORLD's environment."""
-    from longshore.steps import checks, own
-    from longshore.steps.graph import Graph
+def graph(world: World, *, with_checks: bool = True, applies: bool = True) -> Graph:
+    """Return everything that brings the run's revision to serve in WORLD's environment.
 
-    found = checks.steps(world.settings, world.runner) if with_checks else ()
+    Unless it APPLIES, and the settings approve of that, a run takes the infrastructure as it is.
+    """
+    settings, runner, sources = world.settings, world.runner, world.sources
+    gates = steps.steps(settings, runner, sources) if with_checks else ()
     parts = _parts(world)
-    here = {part.name for part in parts}
-    delivery = _delivery(world, checks.GROUPS if with_checks else (), here)
-    return Graph(own.join(world.settings, world.runner, [*found, *parts, *delivery]))
+    started = {part.name for part in parts}
+
+    def present(*names: str) -> tuple[str, ...]:
+        return tuple(name for name in names if name in started)
+
+    delivery = (
+        _infra(world, present("aws", "packages"), applies=applies and world.environment.approve == "auto"),
+        _promoted(world, world.promotion, ("infra", *present("registry")))
+        if world.promotion
+        else _image(world, ("infra", *present("buildkit", "base-image", "registry"))),
+        _release(world, (*(GROUPS if with_checks else ()), "infra", "image", *present("node", "edge"))),
+    )
+    return Graph(own.join(settings, runner, sources, [*gates, *parts, *delivery]), settings.gates.off)
 
 
-def gates(settings: Settings, runner: Runner) -> Graph:
+def gates(settings: Settings, runner: Runner, sources: Callable[[], Snapshot]) -> Graph:
     """Return the gates alone: what needs no environment."""
-    from longshore.steps import checks, own
-    from longshore.steps.graph import Graph
+    require_service(settings, always=False)
+    checks = steps.steps(settings, runner, sources)
+    return Graph(own.join(settings, runner, sources, checks, gates_only=True), settings.gates.off)
 
-    return Graph(own.join(settings, runner, checks.steps(settings, runner), gates_only=True))
+
+def require_service(settings: Settings, *, always: bool = True) -> None:
+    """Raise BadInput unless there is something to check and to build: a check of nothing would pass.
+
+    Where nothing is built, not ALWAYS, a project may do without what its settings do not name.
+    """
+    for key in ("path", "dockerfile"):
+        value = getattr(settings.application, key)
+        default = value == getattr(Application(), key)
+        named = not default or (always and key != "dockerfile")  # without one, Longshore makes it
+        if named and not (settings.root / value).exists():
+            sentence = f"{FILE}: {key} under [application] is {value}, which does not exist"
+            raise BadInput(sentence, hint="it is relative to the project's root folder")
 
 
-def _delivery(world: World, gates: tuple[str, ...], here: set[str]) -> tuple[Step, ...]:
-    from longshore.steps.graph import Step
-    from longshore.steps.infra import READS
-    from longshore.steps.inputs import Inputs
+def require_answers(world: World) -> None:
+    """Raise BadInput unless the sources say what to build and what to run: asked before anything is executed."""
+    _ = world.workloads, world.promotion or world.image.made
 
-    infra, image = world.infra, world.image
 
-    def needs(*names: str) -> tuple[str, ...]:
-        return tuple(name for name in names if name in here)
+def refuse_skipped_checks(world: World) -> None:
+    """Raise BadInput where the environment is protected."""
+    if world.environment.protected:
+        name = world.environment.name
+        raise BadInput(f"{name} is protected: its checks cannot be skipped", hint="leave out --skip-checks")
 
-    def roll_out(progress: Progress) -> str:
-        manifest = world.manifest()
-        return world.releaser().run(manifest, world.target(), world.secrets, progress)
 
-    name, app = world.environment.name, world.settings.application
-    image_reads = (app.path, app.dockerfile, app.requirements, ".dockerignore")
-    return (
-        Step(
-            name="infra", title="apply terraform/", needs=needs("aws", "packages"), settled=infra.settled, run=infra.bring_up, scope=name,
-            reads=Inputs(
-                files=(*READS, world.environment.variables_file), ignored=True, tools=(),
-                settings={"account": world.environment.account, "variables": dict(world.environment.variables)},
-            ),
+def _infra(world: World, needs: tuple[str, ...], *, applies: bool) -> Step:
+    infra, environment = world.infra, world.environment
+
+    def settled(_: Values) -> Result | None:
+        # What is applied after a review, somebody else may have applied meanwhile: it is read each time.
+        applied = infra.remembered() if environment.approve == "auto" else None
+        return Result(note=applied.note, value=applied) if applied else None
+
+    def run(progress: Progress, _: Values) -> Result:
+        applied = infra.bring_up(progress) if applies else infra.read()
+        return Result(note=applied.note, value=applied)
+
+    reads = Inputs(
+        files=(*READS, environment.variables_file),
+        tools=(),
+        settings={
+            "account": environment.account,
+            "region": environment.region,
+            "variables": dict(environment.variables),
+            "what follows from other settings": dict(derived(world.settings, environment)),
+        },
+    )
+    return Step(
+        name="infra",
+        title="apply terraform/" if applies else "read what terraform/ made",
+        run=run,
+        needs=needs,
+        reads=reads,
+        settled=settled,
+        guard=world.guard,
+        scope=environment.name,
+    )
+
+
+def _image(world: World, needs: tuple[str, ...]) -> Step:
+    image = world.image
+
+    def place(values: Values) -> Place | None:
+        return world.place(values.get("infra", Applied).outputs) if values.known("infra") else None
+
+    def settled(values: Values) -> Result | None:
+        where = place(values)
+        if built := image.remembered(where):
+            return Result(note=f"already built: {built.digest[:19]}", value=built)
+        if where and not world.stopped:
+            with contextlib.suppress(Precondition):  # without a login: `run` says so
+                if found := image.find(where):
+                    return Result(note=f"in the registry already: {found.digest[:19]}", value=found)
+        return None
+
+    def run(progress: Progress, values: Values) -> Result:
+        built = image.provide(world.place(values.get("infra", Applied).outputs), progress)
+        return Result(note=built.note, value=built)
+
+    return Step(
+        name="image",
+        title="build and push the image",
+        run=run,
+        needs=needs,
+        reads=Inputs(
+            dockerfile=world.settings.application.dockerfile,
+            tools=(),
+            settings={
+                "base image": image.base,
+                "application.contract": image.added,
+                "Dockerfile made": lambda: image.made,
+            },
         ),
-        Step(
-            name="image", title="build and push the image", needs=("infra", *needs("buildkit", "base-image", "registry")), scope=name,
-            settled=image.settled, run=lambda progress: image.build(infra.outputs(), progress),
-            reads=Inputs(files=image_reads, ignored=True, tools=(), settings={"base image": image.base}),
-        ),
-        Step(
-            name="release", title="roll out", needs=(*gates, "image", *needs("node", "edge")), settled=world.release_settled, run=roll_out,
-            scope=name,
-            reads=Inputs(
-                files=("k8s",), ignored=True, tools=(),
-                settings={"overlay": world.environment.overlay, "namespace": world.environment.namespace},
-                outputs={"image": image.digest, "infra": lambda: infra.memory.get("outputs")},
-                observed={"revision": lambda: world.source.revision},
-            ),
-        ),
-    )  # fmt: skip
+        settled=settled,
+        guard=world.guard,
+        scope=world.environment.name,
+    )
+
+
+def _promoted(world: World, promotion: Promotion, needs: tuple[str, ...]) -> Step:
+    """Return the step `image` where another environment verified the image: it is copied as it is, and never built."""
+
+    def place(values: Values) -> Place:
+        return world.place(values.get("infra", Applied).outputs)
+
+    def settled(values: Values) -> Result | None:
+        if values.known("infra") and not world.stopped:
+            with contextlib.suppress(Precondition, StepFailed):  # `run` says so
+                if found := promotion.find(place(values), world.image.logins.ecr):
+                    return Result(note=f"in the registry already: {found.digest[:19]}", value=found)
+        return None
+
+    def run(progress: Progress, values: Values) -> Result:
+        pause, login = world.runner.cancellation.wait, world.image.logins.ecr
+        copied = promotion.copy(place(values), login, pause, progress)
+        return Result(note=copied.note, value=copied)
+
+    return Step(
+        name="image",
+        title=f"copy the image that {promotion.verified.environment} verified",
+        run=run,
+        needs=needs,
+        reads=Inputs(tools=(), observed={"verified": promotion.verified.digest}),
+        settled=settled,
+        guard=world.guard,
+        scope=world.environment.name,
+    )
+
+
+def _release(world: World, needs: tuple[str, ...]) -> Step:
+    environment = world.environment
+    reads = Inputs(
+        files=("k8s", procfile.NAME),
+        tools=(),
+        settings={
+            "overlay": environment.overlay,
+            "namespace": environment.namespace,
+            "workloads": to_builtins(world.settings.workloads_in(environment)),
+        },
+        outputs=("image", "infra"),
+        observed={"revision": lambda: world.snapshot.revision},
+    )
+    return Step(
+        name="release",
+        title="roll out",
+        run=world.release,
+        needs=needs,
+        reads=reads,
+        settled=world.released,
+        guard=world.guard,
+        scope=environment.name,
+    )
 
 
 def _parts(world: World) -> tuple[Step, ...]:
-    """Return the parts of the environment that run on this machine as steps; none for an environment in AWS."""
-    if world.place is None:
-        return ()
-    from longshore.local.parts import Part, parts
-    from longshore.steps.graph import Step
-    from longshore.steps.inputs import Inputs
+    """Return the parts of the environment that run on this machine as steps; none in AWS, or if it is not ours."""
 
-    applied = world.infra.settled()
+    def step(name: str, title: str, needs: tuple[str, ...], ready: Callable[[], bool], start: Start) -> Step:
+        reads = Inputs(tools=(), outputs=("infra",)) if name == "edge" else None
 
-    def step(part: Part) -> Step:
-        def settled() -> str | None:
+        def settled(values: Values) -> Result | None:
             # The edge serves what the load balancer's listeners say, and those may just have changed.
-            stale = part.name == "edge" and not applied
-            return "up" if not stale and part.ready() else None
+            return Result(note="up") if not (reads and "infra" in values.fresh) and ready() else None
 
-        outputs = {"infra": lambda: world.infra.memory.get("outputs")} if part.name == "edge" else {}
-        reads = Inputs(tools=(), outputs=outputs) if outputs else None
+        def run(progress: Progress, _: Values) -> Result:
+            return Result(note=start(progress) or "")
+
         return Step(
-            name=part.name, title=part.title, needs=part.needs, settled=settled, run=part.start, reads=reads, scope=world.environment.name
-        )  # fmt: skip
-
-    return tuple(step(part) for part in parts(world.settings, world.environment, world.runner))
-
-
-def guard(world: World, *, skip_checks: bool) -> None:
-    """Raise Precondition where a protected environment would get less than a committed and checked revision."""
-    if not world.environment.protected:
-        return
-    name = world.environment.name
-    if skip_checks:
-        raise Precondition(
-            f"{name} is protected: its checks cannot be skipped", hint="leave --skip-checks out"
+            name=name, title=title, run=run, needs=needs, reads=reads, settled=settled, scope=world.environment.name
         )
-    if world.source.dirty:
-        raise Precondition(
-            f"{name} is protected and the working tree has uncommitted work",
-            hint="commit it, push it, and deploy the commit",
-        )
+
+    parts = world.local.parts if world.local and world.environment.ours else ()
+    return tuple(step(part.name, part.title, part.needs, part.ready, part.start) for part in parts)

@@ -1,31 +1,33 @@
-"""The gates that need no environment."""
+"""The gates, which need no environment."""
 
 from __future__ import annotations
 
 from invoke.context import Context
 from invoke.tasks import task
 
-from longshore.tasks import catalogue, plan
-from longshore.tasks.session import Opened
+from longshore.tasks.session import JSON, Session
 
 HELP = {
-    "json": "one JSON document on standard output",
-    "force": "run even what is unchanged since it last passed",
-    "keep-going": "run what can run after a failure, and say all that failed",
-    "dry-run": "say what would run and why, and run nothing",
+    "json": JSON,
+    "force": "re-run gates that are up to date as well",
+    "keep-going": "after a failure, run what does not depend on it, and report every failure",
+    "dry-run": "say what would run and why; run nothing",
 }
 
 
 def _run(names: tuple[str, ...], *, force: bool, keep_going: bool, dry_run: bool, as_json: bool) -> None:
-    with Opened(as_json=as_json) as run:
-        chosen = catalogue.gates(run.settings, run.runner).only(*names)
+    with Session(as_json=as_json) as session:
+        from longshore.tasks import catalogue, plan
+
+        chosen = catalogue.gates(session.settings, session.runner, session.snapshot).only(*names)
         forced = tuple(chosen.steps) if force else ()
         if dry_run:
-            plan.show(run, chosen, forced)
+            plan.show(session, chosen, session.snapshot, forced)
             return
-        report = run.run(chosen, forced=forced, keep_going=keep_going)
-        if not report.ran:
-            run.console.line(f"{', '.join(names)}: unchanged since the last pass; --force runs it again")
+        report = session.run(chosen, session.snapshot, forced=forced, keep_going=keep_going)
+        if chosen.steps and not report.ran:
+            on = ", ".join(name for name in names if name not in chosen.off)
+            session.console.line(f"{on}: unchanged since it last passed; --force runs it again")
 
 
 @task(help=HELP)
@@ -40,7 +42,7 @@ def check(
 def lint(
     context: Context, force: bool = False, keep_going: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
-    """Check form and types: Python, YAML, Dockerfile."""
+    """Check style and types: Python, YAML, Dockerfile."""
     _run(("lint",), force=force, keep_going=keep_going, dry_run=dry_run, as_json=json)
 
 
@@ -56,5 +58,5 @@ def test(
 def scan(
     context: Context, force: bool = False, keep_going: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
-    """Look for insecure code, secrets, bad dependencies."""
+    """Look for insecure code, secrets, vulnerable dependencies."""
     _run(("scan",), force=force, keep_going=keep_going, dry_run=dry_run, as_json=json)

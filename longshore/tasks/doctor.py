@@ -1,71 +1,119 @@
-"""What is missing on this machine, and how to get it."""
+"""What is missing on this machine or for an environment in AWS, and how to get it."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
-from longshore.command import query
 from longshore.errors import Failure, Precondition
-from longshore.tasks.session import Opened
+from longshore.tasks.session import JSON, Session
 
 if TYPE_CHECKING:
-    from longshore.runner import Runner
+    from longshore.doctor.finding import Finding
+    from longshore.tasks.world import World
 
 FREE = 6_000_000_000  # bytes: Go's build cache is the largest part of a first start
+SIGNS = {True: "✔", False: "✘", None: "?"}
+HELP = {"environment": "an [environments.NAME] of longshore.toml that is in AWS: what a deployment to it needs"}
 
-Row = tuple[bool, str, str]  # fine, what, what to do
 
-
-@task(help={"json": "one JSON document on standard output"})
-def doctor(context: Context, json: bool = False) -> None:
-    """Say what is missing here, and how to get it."""
-    with Opened(as_json=json) as run:
-        rows = _programs(run) + _machine(run)
-        run.data(found=[{"fine": fine, "what": what, "do": advice} for fine, what, advice in rows])
-        for fine, what, advice in rows:
-            run.console.line(f"  {'✔' if fine else '✘'} {what}" + ("" if fine else f": {advice}"))
-        missing = [what for fine, what, _ in rows if not fine]
-        if missing:
+@task(help=HELP | {"json": JSON})
+def doctor(context: Context, environment: str = "", json: bool = False) -> None:
+    """Check what is missing here, or for an environment in AWS, and how to get it."""
+    with Session(as_json=json) as session:
+        world = session.world(environment) if environment else None
+        if world and not world.local:
+            findings = [_python(), *_sources(session, world), *_in_aws(session, world)]
+        else:
+            findings = _programs(session) + _machine(session)
+        session.data(found=[{"fine": each.fine, "what": each.what, "do": each.do} for each in findings])
+        for each in findings:
+            session.console.line(f"  {SIGNS[each.fine]} {each.what}" + ("" if each.fine else f": {each.do}"))
+        if missing := [each.what for each in findings if each.fine is False]:
             raise Precondition(f"missing: {', '.join(missing)}", hint="each line above says how to get it")
 
 
-def _programs(run: Opened) -> list[Row]:
-    from longshore.local.packages import NEEDED, missing
+def _in_aws(session: Session, world: World) -> list[Finding]:
+    from longshore.doctor import examine, variables
+    from longshore.doctor.finding import Finding, Place
 
-    absent = {package.name for package in missing(run.settings)}
-    rows = [
-        _version(run.runner, "git", "install git"),
-        _version(run.runner, "terraform", "install Terraform 1.11.4 or newer"),
-    ]
-    for package in NEEDED:
-        advice = f"`apt-get install {package.name}` ({package.why}); as root on a Debian-like system `invoke deploy` does it"
-        rows.append((package.name not in absent, package.name, advice))
-    return rows
-
-
-def _machine(run: Opened) -> list[Row]:
-    python = ".".join(map(str, sys.version_info[:3]))
-    free = shutil.disk_usage(run.settings.root).free
-    return [
-        (sys.version_info >= (3, 11), f"Python {python}", "Longshore needs 3.11 or newer"),
-        (
-            os.geteuid() == 0,
-            "root",
-            "the built-in cluster needs it: use sudo, or name a `context` in longshore.toml",
-        ),
-        (free > FREE, f"{free / 1e9:.0f} GB free", "a first start needs about 6 GB"),
-    ]
-
-
-def _version(runner: Runner, program: str, advice: str) -> Row:
+    root, environment = session.settings.root, world.environment
+    # As they are on disk, which may be ahead of the commit, and what the settings add to them.
+    first, _, last = world.infra.terraform.variables_files()
+    files = (first, root / environment.variables_file, last)
     try:
-        said = runner.run(query(program, "version", deadline=10)).stdout.splitlines()
-    except Failure:
-        return False, program, advice
-    return True, said[0] if said else program, advice
+        values = variables.read(root / "terraform", files, session.runner)
+    except (Failure, OSError) as problem:
+        why = f"{problem}: {getattr(problem, 'detail', '')}".strip(": ")
+        return [Finding(False, f"the variables in {environment.variables_file}", why)]
+    pipeline = session.settings.pipeline
+    place = Place(
+        project=session.settings.project.name,
+        environment=environment,
+        variables=values,
+        runner=session.runner,
+        gitlab=pipeline.gitlab if "gitlab" in pipeline.providers else "",
+        github=pipeline.github if "github" in pipeline.providers else "",
+    )
+    return list(examine.examine(place))
+
+
+def _sources(session: Session, world: World) -> list[Finding]:
+    """Return whether what is read here is what a protected environment gets: the commit."""
+    from longshore.commands import git
+    from longshore.doctor.finding import Finding
+
+    root, findings = session.settings.root, []
+    for path in ("longshore.toml", world.environment.variables_file) if world.environment.protected else ():
+        shown = session.runner.run(git.show(root, path), check=False)
+        with suppress(OSError):  # without the file, its variables cannot be read either
+            same = shown.exit_code == 0 and shown.stdout == (root / path).read_text(encoding="utf-8")
+            advice = f"commit and push it: {world.environment.name} is protected and gets the commit"
+            findings.append(Finding(same, f"{path} as committed", advice))
+    return findings
+
+
+def _programs(session: Session) -> list[Finding]:
+    from longshore.commands import versions
+    from longshore.doctor import programs
+    from longshore.doctor.finding import Finding
+
+    findings = [
+        programs.starts(session.runner, versions.git(), "git", "install git"),
+        programs.terraform(session.runner),
+    ]
+    if not any(environment.local for environment in session.settings.environments.values()):
+        return findings
+    from longshore.tasks.local_cloud import system_packages
+
+    for package, installed in system_packages(session.settings):
+        advice = (
+            f"`apt-get install {package.name}` ({package.why}); `invoke deploy` does it as root on Debian or Ubuntu"
+        )
+        findings.append(Finding(installed, package.name, advice))
+    return findings
+
+
+def _python() -> Finding:
+    from longshore.doctor.finding import Finding
+
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(sys.version_info >= (3, 11), f"Python {version}", "Longshore needs 3.11 or newer")
+
+
+def _machine(session: Session) -> list[Finding]:
+    from longshore.doctor.finding import Finding
+
+    free = shutil.disk_usage(session.settings.root).free
+    root = "the built-in cluster needs it: use sudo, or name a `context` in longshore.toml"
+    return [
+        _python(),
+        Finding(os.geteuid() == 0, "root", root),
+        Finding(free > FREE, f"{free / 1e9:.0f} GB free", "a first start needs about 6 GB"),
+    ]

@@ -2,200 +2,233 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
-from longshore.commands import terraform
-from longshore.errors import BadInput, GateFailed, Precondition
-from longshore.steps.graph import Graph, Progress, Step
-from longshore.tasks import catalogue
-from longshore.tasks.session import Opened
-from longshore.tasks.world import World
+from longshore.errors import GateFailed, Precondition
+from longshore.tasks.session import ENVIRONMENT, JSON, Session
 
-if TYPE_CHECKING:  # it brings msgspec, and `invoke --list` has a budget
-    from longshore.steps.plan_summary import Change
+if TYPE_CHECKING:
+    from longshore.graph.steps import Progress
+    from longshore.infra.cost import Estimate
+    from longshore.infra.infra import Review
+    from longshore.infra.summary import Change
 
-HELP = {
-    "environment": "an [environments.NAME] of longshore.toml (default: local)",
-    "json": "one JSON document on standard output",
-}
+HELP = {"environment": ENVIRONMENT, "json": JSON}
+LOCK = {"lock": "--no-lock: do not lock the state, for a role that may only read it"}
 
 
-def _with_aws(run: Opened, environment: str, step: Step) -> World:
-    """Run STEP once what it talks to is up."""
-    world = World(run.settings, environment, run.runner)
-    parts = catalogue.graph(world, with_checks=False)
-    needed = parts.only("infra").steps
-    needed.pop("infra")
-    with world.claim(f"infra.{step.name}"):
-        run.run(
-            Graph(
-                [*needed.values(), Step(name=step.name, title=step.title, run=step.run, needs=tuple(needed))]
-            )
-        )
-    return world
-
-
-def _told(changes: list[Change]) -> list[dict[str, object]]:
+def _data(changes: Iterable[Change]) -> list[dict[str, object]]:
     return [
-        {"address": one.address, "action": one.action, "details": one.details, "why": one.why}
-        for one in changes
+        {
+            "address": change.address,
+            "action": change.action,
+            "details": change.details,
+            "why": change.why,
+            "usd_a_month": round(change.usd, 2),
+        }
+        for change in changes
     ]
 
 
 @task(help=HELP)
 def bootstrap(context: Context, environment: str = "local", json: bool = False) -> None:
-    """Make the bucket of the state; safe to repeat."""
-    with Opened(as_json=json) as run:
-        infra = World(run.settings, environment, run.runner).infra
+    """Create the bucket for Terraform's state; safe to repeat."""
+    with Session(as_json=json) as session:
+        world = session.world(environment)
 
         def work(progress: Progress) -> str:
-            from longshore.steps import state_bucket
+            world.infra.bucket.ensure()
+            return f"s3://{world.infra.bucket.name}"
 
-            state_bucket.ensure(infra.environment, infra.bucket)
-            return f"s3://{infra.bucket}"
-
-        _with_aws(
-            run, environment, Step(name="bootstrap", title="make the bucket of Terraform's state", run=work)
+        session.work(
+            world,
+            "bootstrap",
+            "create the bucket for Terraform's state",
+            work,
+            needs_of="infra",
+            guard=partial(world.guard, commit="any"),
         )
 
 
 @task(help=HELP)
 def validate(context: Context, environment: str = "local", json: bool = False) -> None:
-    """Check terraform/ for form and sense."""
-    with Opened(as_json=json) as run:
-        infra = World(run.settings, environment, run.runner).infra
+    """Check the format and validity of terraform/."""
+    with Session(as_json=json) as session:
+        world = session.world(environment)
 
         def work(progress: Progress) -> str:
-            run.runner.run(terraform.format_check(infra.root))
-            run.runner.run(terraform.init_without_backend(infra.root, infra.env))
-            run.runner.run(terraform.validate(infra.root, infra.env))
+            world.infra.terraform.validate()
             return "terraform/ is formatted and valid"
 
-        run.run(Graph([Step(name="validate", title="validate terraform/", run=work)]))
+        session.work(world, "validate", "validate terraform/", work)
 
 
-@task(help=HELP)
-def plan(context: Context, environment: str = "local", json: bool = False) -> None:
-    """Save a plan and say what it would change."""
-    with Opened(as_json=json) as run:
-        infra = World(run.settings, environment, run.runner).infra
+@task(help=HELP | LOCK)
+def plan(context: Context, environment: str = "local", lock: bool = True, json: bool = False) -> None:
+    """Save a plan and show what it would change."""
+    with Session(as_json=json) as session:
+        from longshore.infra import zone
 
-        found: list[Change] = []
+        world = session.world(environment)
+        reviews: list[Review] = []
 
         def work(progress: Progress) -> str:
-            found.extend(infra.review(progress))
-            return f"{len(found)} changes" if found else "no changes"
+            reviews.append(world.infra.review(progress, lock=lock))
+            return f"{len(reviews[0].changes)} changes" if reviews[0].changes else "no changes"
 
-        _with_aws(run, environment, Step(name="plan", title="plan terraform/", run=work))
-        run.data(changes=_told(found))
-        run.console.line()
-        for change in found:
-            run.console.line(change.line)
-        run.console.line(
-            f"{len(found)} changes; `invoke infra.apply -e {environment}` applies this plan and no other"
-            if found
-            else "no changes"
+        session.work(
+            world, "plan", "plan terraform/", work, needs_of="infra", guard=partial(world.guard, commit="pushed")
         )
+        (review,) = reviews
+        changes = review.changes
+        session.data(changes=_data(changes), warnings=review.warnings, usd_a_month=round(review.usd, 2))
+        session.console.line()
+        for change in changes:
+            session.console.line(change.line)
+        for warning in review.warnings:
+            session.console.line(f"  ! {warning}")
+        if review.usd:
+            from longshore.infra import cost
+            from longshore.infra.summary import amount
+
+            dated = f"by list prices of {cost.prices().as_of}, without {cost.LEFT_OUT}"
+            session.console.line(f"{amount(review.usd)} a month ({dated})")
+        if zone.is_alone(changes):
+            session.console.line(zone.FIRST)
+        applies = f"{len(changes)} changes; `invoke infra.apply -e {environment}` applies exactly this plan"
+        session.console.line(applies if changes else "no changes")
 
 
-@task(help=HELP)
-def drift(context: Context, environment: str = "local", json: bool = False) -> None:
-    """Tell what somebody has changed (exit code 5) from what terraform/ would change (3)."""
-    with Opened(as_json=json) as run:
-        infra = World(run.settings, environment, run.runner).infra
-        found: list[list[Change]] = []
+@task(help=HELP | {"profile": "small, standard or large: what that would cost instead"})
+def cost(context: Context, environment: str = "local", profile: str = "", json: bool = False) -> None:
+    """Estimate what the environment costs a month on AWS, by resource; asks no account."""
+    with Session(as_json=json) as session:
+        world = session.world(environment)
+        estimates: list[Estimate] = []
 
         def work(progress: Progress) -> str:
-            found.extend(infra.drifted(progress))
-            return f"{len(found[0])} drifted, {len(found[1])} pending"
+            progress("planning with a made-up AWS")
+            estimates.append(world.infra.estimate(profile))
+            return f"{estimates[0].usd:.0f} USD a month"
 
-        _with_aws(run, environment, Step(name="drift", title="compare the account with its state", run=work))
-        drifted, pending = found
-        run.data(drift=_told(drifted), pending=_told(pending))
-        for title, changes in (
-            ("drifted from what Terraform left", drifted),
-            ("pending in terraform/", pending),
-        ):
-            run.console.line(f"{title}: {len(changes) or 'nothing'}")
+        session.work(world, "cost", "estimate the cost", work)
+        from longshore.infra.cost import LEFT_OUT
+
+        (estimate,) = estimates
+        session.data(
+            usd_a_month=round(estimate.usd, 2),
+            prices_of=estimate.as_of,
+            region=estimate.region,
+            resources=[{"address": item.address, "usd_a_month": round(item.usd, 2)} for item in estimate.items],
+            left_out=LEFT_OUT,
+            by_use=estimate.by_use,
+            unknown=estimate.unknown,
+        )
+        session.console.line()
+        for line in estimate.lines:
+            session.console.line(line)
+
+
+@task(help=HELP | LOCK)
+def drift(context: Context, environment: str = "local", lock: bool = True, json: bool = False) -> None:
+    """Find changes made by hand (exit code 5) and changes waiting to be applied (3)."""
+    with Session(as_json=json) as session:
+        world = session.world(environment)
+        result: list[list[Change]] = []
+
+        def work(progress: Progress) -> str:
+            result.extend(world.infra.drifted(progress, lock=lock))
+            return f"{len(result[0])} drifted, {len(result[1])} pending"
+
+        session.work(
+            world,
+            "drift",
+            "compare the account with Terraform's state",
+            work,
+            needs_of="infra",
+            guard=partial(world.guard, commit="pushed"),
+        )
+        drifted, pending = result
+        session.data(drift=_data(drifted), pending=_data(pending))
+        for title, changes in (("drifted from Terraform's state", drifted), ("pending in terraform/", pending)):
+            session.console.line(f"{title}: {len(changes) or 'nothing'}")
             for change in changes:
-                run.console.line(change.line)
+                session.console.line(change.line)
         if drifted:
             raise GateFailed(
-                f"{len(drifted)} resources of {environment} are other than Terraform left them",
-                hint="`invoke infra.plan` says what an apply would set back",
+                f"{len(drifted)} resources of {environment} were changed outside of Terraform",
+                hint="`invoke infra.plan` shows what an apply would change back",
             )
         if pending:
             raise Precondition(
-                f"terraform/ holds {len(pending)} changes that {environment} does not have yet",
-                hint="`invoke infra.plan` makes a plan to read; nothing has drifted",
+                f"{len(pending)} changes in terraform/ have not been applied to {environment}",
+                hint="`invoke infra.plan` saves a plan to review; nothing has drifted",
             )
 
 
-@task(positional=["lock"], help=HELP | {"lock": "the exact id, as a refused plan prints it"})
+@task(positional=["lock"], help=HELP | {"lock": "the lock's exact id, as the refused command prints it"})
 def unlock(context: Context, lock: str, environment: str = "local", json: bool = False) -> None:
-    """Take the lock of Terraform's state from a run that is surely dead."""
-    with Opened(as_json=json) as run:
-        infra = World(run.settings, environment, run.runner).infra
-        infra.init()
-        result = run.runner.run(terraform.force_unlock(infra.root, infra.env, lock), check=False)
-        if result.exit_code != 0:
-            raise BadInput(
-                f"the state of {environment} has no lock with the id {lock}", detail=result.tail,
-                hint="a plan that is refused prints the id",
-            )  # fmt: skip
-        run.console.line(f"the state of {environment} is unlocked")
+    """Release the state lock of a run that is certainly dead."""
+    with Session(as_json=json) as session:
+        session.world(environment).infra.terraform.unlock(lock)
+        session.console.line(f"the state of {environment} is unlocked")
 
 
 @task(
-    help=HELP
-    | {
-        "destroys": "address of a cluster, network, registry or zone that the plan may destroy; may be given again"
-    },
+    help=HELP | {"destroys": "address of a cluster, network, registry or zone that the plan may destroy; repeatable"},
     iterable=["destroys"],
 )
 def apply(context: Context, destroys: list[str], environment: str = "local", json: bool = False) -> None:
     """Apply the saved plan, and only that."""
-    with Opened(as_json=json) as run:
-        infra = World(run.settings, environment, run.runner).infra
+    with Session(as_json=json) as session:
+        world = session.world(environment)
 
         def work(progress: Progress) -> str:
-            return infra.apply(progress, destroys)
+            return world.infra.apply(progress, destroys).note
 
-        _with_aws(run, environment, Step(name="apply", title="apply the saved plan", run=work))
+        session.work(world, "apply", "apply the saved plan", work, needs_of="infra", guard=world.guard)
 
 
 @task(help=HELP)
 def output(context: Context, environment: str = "local", json: bool = False) -> None:
-    """Print what the infrastructure puts out."""
-    with Opened(as_json=json) as run:
-        outputs = World(run.settings, environment, run.runner).infra.outputs()
-        run.data(**outputs)
-        for name, value in outputs.items() if not json else ():
-            print(f"{name} = {value}")
+    """Print Terraform's outputs."""
+    with Session(as_json=json) as session:
+        values = session.world(environment).infra.values()
+        session.data(**values)
+        for name, value in values.items() if not json else ():
+            print(session.console.safe(f"{name} = {value}"))
 
 
 @task(help=HELP)
 def state(context: Context, environment: str = "local", json: bool = False) -> None:
-    """List the resources that Terraform's state holds."""
-    with Opened(as_json=json) as run:
-        infra = World(run.settings, environment, run.runner).infra
-        infra.init()
-        resources = run.runner.run(terraform.state_list(infra.root, infra.env)).stdout.split()
-        run.data(resources=resources)
+    """List the resources in Terraform's state."""
+    with Session(as_json=json) as session:
+        resources = session.world(environment).infra.terraform.resources()
+        session.data(resources=resources)
         for resource in resources:
-            run.console.line(resource)
+            session.console.line(resource)
 
 
 @task(help=HELP | {"confirm": "the environment's name again; without it nothing is destroyed"})
 def destroy(context: Context, environment: str = "local", confirm: str = "", json: bool = False) -> None:
     """Destroy the environment's infrastructure."""
-    with Opened(as_json=json) as run:
-        infra = World(run.settings, environment, run.runner).infra
+    with Session(as_json=json) as session:
+        world = session.world(environment)
+        world.infra.require(confirm)  # before anything is started that it needs
 
         def work(progress: Progress) -> str:
-            return infra.destroy(progress, confirm=confirm)
+            return world.infra.destroy(progress, confirm=confirm)
 
-        _with_aws(run, environment, Step(name="destroy", title="destroy the infrastructure", run=work))
+        session.work(
+            world,
+            "destroy",
+            "destroy the infrastructure",
+            work,
+            needs_of="infra",
+            guard=partial(world.guard, commit="any"),
+        )

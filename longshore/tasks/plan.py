@@ -1,83 +1,78 @@
-"""The graph itself: what there is, why a step would run, what a command would do."""
+"""The graph itself: its steps, why a step would run, what a command would do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
+from longshore.tasks.session import ENVIRONMENT, JSON, Session
+
 if TYPE_CHECKING:
-    from longshore.steps.graph import Graph
-    from longshore.tasks.session import Opened
+    from longshore.graph.steps import Graph
+    from longshore.snapshot.snapshot import Snapshot
 
-HELP = {
-    "environment": "an [environments.NAME] of longshore.toml (default: local)",
-    "json": "one JSON document on standard output",
-}
+HELP = {"environment": ENVIRONMENT, "json": JSON}
+BRIEF = 3  # changed inputs that a dry run shows
 
 
-def show(run: Opened, graph: Graph, forced: Iterable[str] = ()) -> None:
+def show(session: Session, graph: Graph, sources: Callable[[], Snapshot], forced: Iterable[str] = ()) -> None:
     """Print which steps of GRAPH would run and why; run none."""
-    from longshore.steps import explain
+    from longshore.graph.explain import explain as reasons
 
-    cache = run.cache(forced)
-    found = explain.plan(graph, graph.steps, cache)
+    cache = session.cache(sources, forced)
+    steps = reasons(graph, graph.steps, cache)
     cache.close()
-    runs = [one.step for one in found if one.runs]
-    fed = [
-        step for step in graph.steps if step not in runs and any(step in graph.fed_by(name) for name in runs)
-    ]
-    run.data(steps=[one.data() for one in found], would_run=runs, would_follow=fed)
-    for one in found:
-        if one.runs:
-            for line in one.lines()[: None if len(one.changed) <= 3 else 4]:
-                run.console.line(line)
-        elif one.step in fed:
-            run.console.line(
-                f"{one.step} is decided then: it reads what comes out of {', '.join(n for n in runs if one.step in graph.fed_by(n))}"
-            )
-    rest = len(found) - len(runs) - len(fed)
-    run.console.line(
-        f"{len(runs)} would run, {len(fed)} decided on the way, {rest} up to date; nothing was run"
+    runs = [why for why in steps if why.runs]
+    later = [why for why in steps if why.after]
+    session.data(
+        steps=[why.data() for why in steps],
+        would_run=[why.step for why in runs],
+        would_follow=[why.step for why in later],
+        off=graph.off,
     )
+    for line in graph.left_out:
+        session.console.line(line)
+    for why in (*runs, *later):
+        for line in why.lines()[: None if len(why.changed) <= BRIEF else BRIEF + 1]:
+            session.console.line(line)
+    rest = len(steps) - len(runs) - len(later)
+    session.console.line(f"{len(runs)} would run, {len(later)} depend on that, {rest} up to date; nothing was run")
 
 
 @task(positional=["step"], help=HELP | {"step": "name of a step, or of a group: lint, test, scan"})
 def explain(context: Context, step: str, environment: str = "local", json: bool = False) -> None:
-    """Say why STEP would run, or why it would not."""
-    from longshore.steps import explain as explaining
-    from longshore.tasks import catalogue
-    from longshore.tasks.session import Opened
-    from longshore.tasks.world import World
+    """Say why STEP would run, or why not."""
+    with Session(as_json=json) as session:
+        from longshore.graph.explain import explain as reasons
+        from longshore.tasks import catalogue
 
-    with Opened(as_json=json) as run:
-        whole = catalogue.graph(World(run.settings, environment, run.runner))
-        cache = run.cache()
-        found = explaining.plan(whole, whole.find(step), cache)
+        world = session.world(environment)
+        graph = catalogue.graph(world)
+        if step in graph.off:
+            session.data(steps=[], off={step: graph.off[step]})
+            session.console.line(*graph.only(step).left_out)
+            return
+        cache = session.cache(world.sources)
+        steps = reasons(graph, graph.find(step), cache)
         cache.close()
-        run.data(steps=[one.data() for one in found])
-        for one in found:
-            for line in one.lines():
-                run.console.line(line)
+        session.data(steps=[why.data() for why in steps])
+        for why in steps:
+            for line in why.lines():
+                session.console.line(line)
 
 
-@task(help=HELP | {"dot": "in the language of Graphviz: `invoke graph --dot | dot -Tsvg`"})
+@task(help=HELP | {"dot": "in Graphviz's language: `invoke graph --dot | dot -Tsvg`"})
 def graph(context: Context, environment: str = "local", dot: bool = False, json: bool = False) -> None:
-    """Show the steps of a deployment and what they need."""
-    from longshore.steps import drawing
-    from longshore.tasks import catalogue
-    from longshore.tasks.session import Opened
-    from longshore.tasks.world import World
+    """Show the steps of a deployment and what each needs."""
+    with Session(as_json=json) as session:
+        from longshore.graph import drawing
+        from longshore.tasks import catalogue
 
-    with Opened(as_json=json) as run:
-        whole = catalogue.graph(World(run.settings, environment, run.runner))
-        run.data(
-            steps=[
-                {"name": s.name, "title": s.title, "group": s.group, "needs": s.needs, "cores": s.cores, "reports": s.reports}
-                for s in whole.order()
-            ]
-        )  # fmt: skip
+        graph = catalogue.graph(session.world(environment))
+        fields = ("name", "title", "group", "needs", "cores", "reports")
+        session.data(steps=[{field: getattr(step, field) for field in fields} for step in graph.order()], off=graph.off)
         if not json:
-            print("\n".join(drawing.dot(whole) if dot else drawing.tree(whole)))
+            session.publish("\n".join(drawing.dot(graph) if dot else drawing.tree(graph)))

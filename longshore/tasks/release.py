@@ -2,198 +2,254 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
-from longshore.commands import kubectl
-from longshore.errors import Precondition
-from longshore.steps.graph import Graph, Progress, Step
-from longshore.tasks import catalogue
-from longshore.tasks.session import Opened
-from longshore.tasks.world import World
+from longshore.errors import BadInput, Failure, Precondition, StepFailed
+from longshore.tasks.options import number
+from longshore.tasks.session import ENVIRONMENT, JSON, Session
 
 if TYPE_CHECKING:
-    from longshore.rollout.release import Releaser
+    from longshore.graph.steps import Progress
+    from longshore.kubernetes.api import Api
+    from longshore.process.command import Command
+    from longshore.rollout.records import Release
+    from longshore.rollout.site import Site
+    from longshore.rollout.verdict import Verdict
+    from longshore.settings.model import Environment
 
-HELP = {
-    "environment": "an [environments.NAME] of longshore.toml (default: local)",
-    "json": "one JSON document on standard output",
-}
+HELP = {"environment": ENVIRONMENT, "json": JSON}
 
 
 @task(help=HELP | {"allow-older": "release a commit that does not contain what a protected environment runs"})
-def apply(
-    context: Context, environment: str = "local", allow_older: bool = False, json: bool = False
-) -> None:
-    """Roll this revision out, without the checks."""
-    with Opened(as_json=json) as run:
-        world = World(run.settings, environment, run.runner, allow_older=allow_older)
-        catalogue.guard(world, skip_checks=False)
+def apply(context: Context, environment: str = "local", allow_older: bool = False, json: bool = False) -> None:
+    """Roll this revision out on the infrastructure as it is, without the checks."""
+    with Session(as_json=json) as session:
+        from longshore.tasks import catalogue, deploy
+
+        catalogue.require_service(session.settings)
+        world = session.world(environment, allow_older=allow_older)
+        catalogue.require_answers(world)
         with world.claim("release.apply"):
-            run.run(catalogue.graph(world, with_checks=False))
+            report = session.run(catalogue.graph(world, with_checks=False, applies=False), world.sources)
+        deploy.finish(session, world, report.values, changed="release" in report.ran)
 
 
 @task(help=HELP)
 def diff(context: Context, environment: str = "local", json: bool = False) -> None:
-    """Show what a release would change."""
-    with Opened(as_json=json) as run:
-        world = World(run.settings, environment, run.runner)
-        if not world.image.digest():
-            raise Precondition(
-                "this revision has no image yet", hint=f"`invoke image.build -e {environment}`"
-            )
-        from longshore.rollout import hooks
+    """Show what a release would change in the cluster."""
+    with Session(as_json=json) as session:
+        from longshore.commands import kubectl
 
-        manifest = hooks.split(world.manifest().text)[""]  # hooks run anew each time, under other names
-        text = run.runner.run(kubectl.diff(world.cluster(), manifest), check=False).stdout
-        run.data(diff=text)
-        run.console.line(text or "no difference")
-
-
-@task(help=HELP)
-def logs(context: Context, environment: str = "local", json: bool = False) -> None:
-    """Follow the application's logs until interrupted."""
-    with Opened(as_json=json) as run:
-        cluster = World(run.settings, environment, run.runner).releaser().cluster
-        run.runner.run(kubectl.follow_logs(cluster, "app.kubernetes.io/name=app"), on_line=run.console.line)
+        world = session.world(environment)
+        outputs = world.outputs()
+        image = world.image.remembered(world.place(outputs))
+        if image is None:
+            raise Precondition("this revision has no image yet", hint=f"`invoke image.build -e {environment}`")
+        manifest = world.manifest(world.target(outputs, image))  # hooks run anew each time, under other names
+        command = kubectl.diff(world.cluster(outputs), manifest.lasting)
+        text = _difference(session, command)
+        session.data(diff=text)
+        session.console.line(text or "no difference")
 
 
-@task(help=HELP | {"holder": "the exact id of the run that holds it, as `deploy` prints it"})
+@task(help=HELP | {"workload": "whose logs: a name under [workloads], or a Deployment's (default: the web service's)"})
+def logs(context: Context, environment: str = "local", workload: str = "", json: bool = False) -> None:
+    """Follow the logs of the web service or of another workload; Ctrl-C stops."""
+    with Session(as_json=json) as session:
+        from longshore.commands import kubectl
+        from longshore.rollout import records, workloads
+
+        world = session.world(environment)
+        cluster = world.cluster(world.outputs())
+        releases = records.history(cluster, session.runner)
+        shown = records.last_good(releases) or next(iter(releases), None)
+        if shown is None or not shown.readable:
+            raise Precondition("nothing is released yet", hint=f"`invoke deploy -e {environment}`")
+        web = shown.content.asked.workload
+        found = workloads.followed(shown.content.rolled_out, web)
+        name = next((each for each in (workload or web, f"{web}-{workload}") if each in found), "")
+        if not name:
+            raise BadInput(f"no workload is called {workload}", hint=f"there is {', '.join(found)}")
+        session.runner.run(kubectl.follow_logs(cluster, found[name]), on_line=session.console.line)
+
+
+@task(help=HELP | {"holder": "the exact id of the run that holds the lease, as `deploy` prints it"})
 def unlock(context: Context, holder: str, environment: str = "local", json: bool = False) -> None:
-    """Take the lease from a run that is surely dead."""
-    with Opened(as_json=json) as run:
+    """Release the lease of a run that is certainly dead."""
+    with Session(as_json=json) as session:
+        from longshore.kubernetes.api import Api
         from longshore.rollout import lease
-        from longshore.rollout.api import Api
 
-        lease.unlock(Api(World(run.settings, environment, run.runner).cluster(), run.runner), holder)
-        run.data(unlocked=holder)
-        run.console.line(f"{environment} is free for the next release")
+        world = session.world(environment)
+        lease.unlock(Api(world.cluster(world.outputs()), session.runner), holder)
+        session.data(unlocked=holder)
+        session.console.line(f"{environment} is free for the next release")
 
 
 @task(help=HELP)
 def status(context: Context, environment: str = "local", json: bool = False) -> None:
-    """Say what serves, since when, and whether it is well."""
-    with Opened(as_json=json) as run:
-        from longshore.rollout import guard, records, watch
-        from longshore.rollout.api import Api
-        from longshore.rollout.verdict import Outcome, Workload
+    """Show what serves, since when, and whether it is healthy."""
+    with Session(as_json=json) as session:
+        from longshore.kubernetes.api import Api
+        from longshore.rollout import barepods, guard, records
+        from longshore.rollout.pods import draining
 
-        releaser = World(run.settings, environment, run.runner).releaser()
-        cluster = releaser.cluster
-        api = Api(cluster, run.runner)
-        verdict = watch.look(api, (Workload(kind="Deployment", name="app"),))[0]
-        good = records.last_good(records.history(cluster, run.runner))
-        uid, alarms, unread = "not for these credentials to read", None, ""
-        with suppress(Precondition):  # a deployer's rights end at the namespace
-            uid = guard.identity(api)
+        world = session.world(environment)
+        outputs = world.outputs()
+        site = world.site(outputs)
+        api = Api(site.cluster, session.runner)
+        good = records.last_good(records.history(site.cluster, session.runner))
+        verdict, healthy = _health(api, good)
+        cluster, alarms, unread = ", ".join(guard.fingerprints(api)) or guard.UNKNOWN, None, ""
+        trying = barepods.under_way(api)
         try:
-            alarms = _ringing(releaser)
+            alarms = _ringing(world.environment, outputs.cluster_name)
         except Precondition as problem:
             unread = problem.sentence
-        run.data(
-            url=releaser.url, healthy=verdict.outcome is Outcome.GOOD, said=verdict.sentence, pods=verdict.pods,
-            cluster=uid, alarms=alarms,
-        )  # fmt: skip
-        rows = [("url", releaser.url)]
+        session.data(
+            url=site.url,
+            healthy=healthy,
+            said=verdict.sentence,
+            pods=verdict.pods,
+            draining=verdict.draining,
+            canary=trying,
+            cluster=cluster,
+            alarms=alarms,
+        )
+        rows = [("url", site.url)]
         if good:
-            changed = _drift(run, cluster, good.manifest)
-            run.data(
-                release=good.number, revision=good.revision, digest=good.digest, since=good.finished, drift=changed
-            )  # fmt: skip
+            drift, shown = None, ""
+            try:
+                drift = _drift(session, site, good)
+                shown = ", ".join(drift) or "none: the cluster holds what was released"
+            except Failure as problem:
+                shown = f"unknown: {problem.sentence}"
+            session.data(
+                release=good.number, revision=good.revision, digest=good.digest, since=good.finished, drift=drift
+            )
             rows += [
                 ("release", f"{good.number}, by {good.actor}"),
                 ("revision", good.revision),
                 ("since", good.finished),
-                ("drift", ", ".join(changed) or "none: the cluster holds what was released"),
+                ("drift", shown),
             ]
+        rows += [("canary", trying)] if trying else []
         rows += [
-            ("state", verdict.sentence), ("pods", ", ".join(verdict.pods) or "none"),
-            ("alarms", unread or ", ".join(alarms or ()) or "none rings"), ("cluster", uid),
-        ]  # fmt: skip
-        run.console.summary(rows)
+            ("state", "; ".join(filter(None, (verdict.sentence, draining(verdict.draining))))),
+            ("pods", ", ".join(verdict.pods) or "none"),
+            ("alarms", unread or ", ".join(alarms or ()) or "none"),
+            ("cluster", cluster),
+        ]
+        session.console.summary(rows)
 
 
-def _ringing(releaser: Releaser) -> list[str]:
-    """Return the environment's alarms that ring; raises Precondition where AWS does not say."""
-    from longshore.steps import aws
+def _health(api: Api, good: Release | None) -> tuple[Verdict, bool]:
+    """Return how the Deployments of GOOD are, and if all are well; the web service alone where nothing is recorded."""
+    from longshore.rollout import watch, workloads
+    from longshore.rollout.asked import Asked
+    from longshore.rollout.verdict import Outcome, Verdict, Workload
+
+    content = good.content if good and good.readable else None
+    web = content.asked.workload if content else Asked().workload
+    items = [item for item in content.rolled_out if item["kind"] == "Deployment"] if content else []
+    names = list(workloads.followed(items, web)) or [web]
+    looked = {name: watch.look(api, (Workload(kind="Deployment", name=name),)) for name in names}
+    well = all(each.outcome is Outcome.GOOD for each in looked.values())
+    if not names[1:]:
+        return looked[web], well
+    sentence = "; ".join(f"{name}: {each.sentence}" for name, each in looked.items())
+    pods = tuple(pod for each in looked.values() for pod in each.pods)
+    drains = sum(each.draining for each in looked.values())
+    return Verdict(looked[names[0]].outcome, sentence, pods, draining=drains), well
+
+
+def _ringing(environment: Environment, cluster: str) -> list[str]:
+    """Return the alarms of CLUSTER in state ALARM. Raises Precondition where AWS does not tell."""
+    from longshore import aws
 
     with aws.errors("CloudWatch"):
-        client, prefix = aws.client(releaser.environment, "cloudwatch"), f"{releaser.eks}-"
-        found = client.describe_alarms(AlarmNamePrefix=prefix, MaxRecords=100)["MetricAlarms"]
-        return [one["AlarmName"].removeprefix(prefix) for one in found if one["StateValue"] == "ALARM"]
+        client, prefix = aws.client(environment, "cloudwatch"), f"{cluster}-"
+        alarms = client.describe_alarms(AlarmNamePrefix=prefix, MaxRecords=100)["MetricAlarms"]
+        return [alarm["AlarmName"].removeprefix(prefix) for alarm in alarms if alarm["StateValue"] == "ALARM"]
 
 
-def _drift(run: Opened, cluster: kubectl.Cluster, manifest: str) -> list[str]:
+def _drift(session: Session, site: Site, release: Release) -> list[str]:
     """Return the objects, as `kind.name`, that differ from what was released."""
-    from longshore.rollout import hooks
+    from longshore.commands import kubectl
 
-    text = run.runner.run(kubectl.diff(cluster, hooks.split(manifest)[""]), check=False).stdout
-    found = [line.split()[1].rpartition("/")[2] for line in text.splitlines() if line.startswith("+++ ")]
-    return [".".join((name.split(".")[-3], name.split(".")[-1])) for name in found]
+    command = kubectl.diff(site.cluster, release.content.lasting)
+    lines = _difference(session, command).splitlines()
+    files = [line.split()[1].rpartition("/")[2].split(".") for line in lines if line.startswith("+++ ")]
+    return [f"{parts[-3]}.{parts[-1]}" for parts in files]
+
+
+def _difference(session: Session, command: Command) -> str:
+    """Return what COMMAND, a `kubectl diff`, prints. Raises StepFailed, with the cause, where it could not compare."""
+    ended = session.runner.run(command, check=False)
+    if ended.exit_code == 0 or (ended.exit_code == 1 and "+++ " in ended.stdout):
+        return ended.stdout
+    cause = ended.tail.strip().rpartition("\n")[2] or f"kubectl ended with {ended.exit_code}"
+    raise StepFailed(f"the cluster could not be compared: {cause}", detail=ended.tail)
 
 
 @task(help=HELP)
 def history(context: Context, environment: str = "local", json: bool = False) -> None:
-    """List the recorded releases, the newest first."""
-    with Opened(as_json=json) as run:
-        from dataclasses import asdict
+    """List the recorded releases, newest first."""
+    with Session(as_json=json) as session:
+        from msgspec.structs import asdict
 
         from longshore.rollout import records
 
-        releaser = World(run.settings, environment, run.runner).releaser()
-        releases = records.history(releaser.cluster, run.runner)
-        run.data(
+        world = session.world(environment)
+        releases = records.history(world.cluster(world.outputs()), session.runner)
+        session.data(
             releases=[
-                {key: value for key, value in asdict(release).items() if key != "manifest"}
-                for release in releases
+                {key: value for key, value in asdict(release).items() if key != "manifest"} for release in releases
             ]
         )
         for release in releases:
-            cause = f"  {release.cause}" if release.cause else ""
-            run.console.line(
-                f"{release.number:>5}  {release.finished or release.started}  {release.verdict:<11}  {release.revision}{cause}"
-            )
+            when, more = release.finished or release.started, f"  {release.cause}" if release.cause else ""
+            more += f"  promoted from {release.promoted}" if release.promoted else ""
+            session.console.line(f"{release.number:>5}  {when}  {release.verdict:<11}  {release.revision}{more}")
 
 
 @task(
     help=HELP
     | {
-        "to": "number of the release (default: the last good one before what runs now)",
-        "past-migrations": "also where a later release ran an irreversible migration",
+        "to": "number of the release (default: the last good one before the current one)",
+        "past-migrations": "also if a later release ran an irreversible migration",
     }
 )
 def rollback(
-    context: Context,
-    environment: str = "local",
-    to: int = 0,
-    past_migrations: bool = False,
-    json: bool = False,
+    context: Context, environment: str = "local", to: str = "0", past_migrations: bool = False, json: bool = False
 ) -> None:
-    """Make a recorded release serve again."""
-    with Opened(as_json=json) as run:
-        world = World(run.settings, environment, run.runner)
-        from longshore.rollout import records
-        from longshore.rollout.release import checked
+    """Return to a recorded release."""
+    with Session(as_json=json) as session:
+        from longshore.rollout import records, release
 
-        releaser = world.releaser()
-        releases = records.history(releaser.cluster, run.runner)
-        chosen = checked(releases, to, past_migrations=past_migrations, environment=environment)
+        wanted = number("to", to, int, 0, 1_000_000_000)
+        world = session.world(environment)
+        site = world.site(world.outputs())
+        releases = records.history(site.cluster, session.runner)
+        chosen = records.choose(releases, wanted, past_migrations=past_migrations, environment=environment)
 
         def work(progress: Progress) -> str:
-            return releaser.return_to(chosen, progress)
+            return release.return_to(site, chosen, progress).note
 
         with world.claim("rollback"):
-            run.run(Graph([Step(name="rollback", title=f"return to release {chosen.number}", run=work)]))
+            guard = partial(world.guard, commit="any")
+            session.work(world, "rollback", f"return to release {chosen.number}", work, guard=guard)
 
 
 @task(help=HELP)
 def url(context: Context, environment: str = "local", json: bool = False) -> None:
-    """Print the public address alone."""
-    with Opened(as_json=json) as run:
-        address = str(World(run.settings, environment, run.runner).infra.outputs()["url"])
-        run.data(url=address)
+    """Print the public URL."""
+    with Session(as_json=json) as session:
+        address = session.world(environment).outputs().url
+        session.data(url=address)
         if not json:
-            print(address)
+            session.publish(address)

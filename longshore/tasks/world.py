@@ -1,197 +1,299 @@
-"""One environment with everything that acts on it, put together from its settings. The only place that asks where an environment runs."""
+"""One environment with everything that acts on it. The only place that asks where an environment runs."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Mapping
-from functools import cached_property
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-if TYPE_CHECKING:  # each is imported where it is used: `invoke --list` has a budget
-    from contextlib import AbstractContextManager
+from longshore import aws
+from longshore.claim import claim
+from longshore.commands import docker
+from longshore.commands.kubectl import Cluster
+from longshore.errors import Precondition
+from longshore.files import Memory
+from longshore.graph.steps import Progress, Result, Values
+from longshore.image import procfile
+from longshore.image.base import Base, pinned
+from longshore.image.build import BuiltImage, Image, Place
+from longshore.image.logins import Logins
+from longshore.infra.infra import Infra
+from longshore.infra.outputs import Applied, Outputs
+from longshore.kubernetes import kubeconfig
+from longshore.kubernetes.kubeconfig import Endpoint
+from longshore.process.command import Command
+from longshore.process.runner import Runner
+from longshore.rollout import secrets, settled, workloads
+from longshore.rollout.manifest import Manifest
+from longshore.rollout.promotion import Promotion
+from longshore.rollout.render import render
+from longshore.rollout.secrets import Secrets
+from longshore.rollout.shape import Target
+from longshore.rollout.site import Site
+from longshore.rollout.workloads import Workloads
+from longshore.settings.model import Settings
+from longshore.snapshot.remote import Remote
+from longshore.snapshot.snapshot import Snapshot
+from longshore.tasks import edited
 
-    from longshore.command import Command, Secret
-    from longshore.commands.kubectl import Cluster
-    from longshore.local.place import Place
-    from longshore.rollout.release import Releaser
-    from longshore.rollout.render import Manifest, Target
-    from longshore.rollout.secrets import Secrets
-    from longshore.runner import Runner
-    from longshore.settings import Environment, Settings
-    from longshore.steps.image import Image
-    from longshore.steps.infra import Infra
-    from longshore.steps.source import Source
+if TYPE_CHECKING:
+    from longshore.tasks.local_cloud import LocalCloud
 
 
 class World:
-    """The environment called NAME as the tasks see it."""
+    """The environment called NAME as the tasks see it. SOURCES returns the snapshot that the run acts on.
+
+    `probe` is the rate of requests per second during a rollout, `allow_older` permits a commit without what runs.
+    With a `promotion` the image is not built, but copied from another environment.
+    """
 
     def __init__(
-        self, settings: Settings, name: str, runner: Runner, *, probe: float = 0, allow_older: bool = False
+        self,
+        settings: Settings,
+        name: str,
+        runner: Runner,
+        sources: Callable[[], Snapshot],
+        *,
+        probe: float = 0,
+        allow_older: bool = False,
+        promotion: Promotion | None = None,
     ) -> None:
-        self.settings = settings
-        self._probe, self._allow_older = probe, allow_older
-        self.runner = runner
-        self.environment: Environment = settings.environment(name)
+        self.settings, self.runner, self.sources = settings, runner, sources
+        self.environment = settings.environment(name)
+        self._probe, self._allow_older, self.promotion = probe, allow_older, promotion
+        aws.require_role(self.environment, settings.job)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The sources of the run."""
+        return self.sources()
+
+    @cached_property
+    def local(self) -> LocalCloud | None:
+        """The environment on this machine, or None where it is in AWS."""
+        if self.environment.local is None:
+            return None
+        try:
+            from longshore.tasks.local_cloud import LocalCloud
+        except ModuleNotFoundError as problem:
+            raise Precondition(
+                f"{problem.name} is not installed, which environments on this machine need",
+                hint="`pip install 'longshore[local]'`",
+            ) from None
+        return LocalCloud.of(self.settings, self.environment, self.runner)
 
     @cached_property
     def infra(self) -> Infra:
         """The environment's infrastructure."""
-        from longshore.steps.infra import Infra
-
-        return Infra(self.settings, self.environment, self.runner)
-
-    def claim(self, doing: str) -> AbstractContextManager[None]:
-        """Hold the environment while a command changes it; raises LockHeld where another one does."""
-        from longshore.steps.claim import claim
-
-        return claim(self.infra.folder, self.environment.name, doing)
-
-    @cached_property
-    def place(self) -> Place | None:
-        """Where the environment lives on this machine, or None where it lives in AWS."""
-        if self.environment.local is None:
-            return None
-        from longshore.local.place import Place
-
-        return Place.of(self.settings, self.environment)
-
-    @cached_property
-    def source(self) -> Source:
-        """The revision of the working tree."""
-        from longshore.steps import source
-
-        return source.read(self.settings, self.runner)
-
-    @property
-    def kubectl(self) -> str:
-        """The kubectl to use: the cluster's own where we built it."""
-        return str(self.place.kubectl) if self.place else "kubectl"
-
-    @property
-    def authority(self) -> Path | None:
-        """The CA that signed the public address, where the system does not know it."""
-        return self.place.edge_ca if self.place else None
+        return Infra(self.settings, self.environment, self.runner, self.sources)
 
     @cached_property
     def image(self) -> Image:
         """The application's image."""
-        from longshore.steps.image import Image
-
-        base = self.settings.application.base_image
-        if self.place:
-            from longshore.local import base_image
-
-            base = base_image.fingerprint(self.settings)
+        settings, environment, local = self.settings, self.environment, self.local
+        logins = Logins(settings=settings, environment=environment, runner=self.runner)
+        base = Base(settings.application.base_image, Memory(self.infra.folder), logins.of)
         return Image(
-            settings=self.settings,
-            environment=self.environment,
+            settings=settings,
+            environment=environment,
             runner=self.runner,
+            sources=self.sources,
             builder=self._build,
-            base=base,
+            base=(lambda: local.base_image) if local else base,
+            logins=logins,
         )
 
-    def manifest(self) -> Manifest:
-        """The manifest of this revision."""
-        from longshore.rollout.render import render
-
-        return render(self.settings.root, self.infra.folder, self.kubectl, self.target(), self.runner)
-
-    def target(self) -> Target:
-        """What a release of this revision is made of."""
-        from longshore.rollout.render import Target
-
-        outputs = self.infra.outputs()
-        return Target(
-            repository=str(outputs["repository_url"]), digest=self.image.digest(), revision=self.source.revision,
-            namespace=self.environment.namespace, node_port=int(outputs["node_port"]), overlay=self.environment.overlay,
-            secret=self.secrets.name, files=tuple(name for name, _ in self.secrets.values),
-        )  # fmt: skip
+    def place(self, outputs: Outputs) -> Place:
+        """Return where the image has to be, and for which processor: a local node's is that of this machine."""
+        platform = "" if self.local else f"linux/{outputs.node_architecture}"
+        return Place(repository=outputs.repository_url, platform=platform)
 
     @cached_property
     def secrets(self) -> Secrets:
         """What Secrets Manager holds for the service now."""
-        from longshore.rollout import secrets
+        mounted = secrets.read(self.environment)
+        self.runner.redactor.add(*mounted.known)
+        return mounted
 
-        return secrets.read(self.environment)
+    @property
+    def ignored(self) -> str:
+        """What of the shell's credentials is left out, as a sentence; empty where all count, or none does."""
+        return "" if self.environment.local else self.settings.credentials.ignored
+
+    @property
+    def kubectl(self) -> str:
+        """The kubectl to use: the cluster's own where Longshore built it."""
+        return str(self.local.layout.kubectl) if self.local else "kubectl"
+
+    @property
+    def authority(self) -> Path | None:
+        """The CA that signed the public address, where the system does not know it."""
+        return self.local.layout.edge_ca if self.local else None
+
+    def guard(self, *, commit: Literal["of the branch", "pushed", "any"] = "of the branch") -> None:
+        """Raise Precondition for another account and, where the environment is protected, for any but COMMIT."""
+        name, revision = self.environment.name, self.snapshot.commit
+        edited.refuse(self.settings, self.environment, self.runner, revision)
+        if self.environment.protected and commit != "any":
+            has = self._remote.has if commit == "pushed" else self._remote.branch_has
+            if not has(revision):
+                where = (
+                    "pushed" if commit == "pushed" else f"on the branch {self._remote.branch} of {self._remote.name}"
+                )
+                raise Precondition(
+                    f"{name} is protected and the commit {revision[:12]} is not {where}",
+                    hint="push it; nothing was changed",
+                )
+        if not (self.local and self.local.existing):
+            aws.guard_account(self.environment)
 
     @cached_property
-    def checkout(self) -> str:
-        """What tells this checkout from any other: made once, kept beside the environment's records."""
-        import uuid
+    def _remote(self) -> Remote:
+        environment, work = self.environment, self.settings.work
+        return Remote(
+            folder=self.settings.root,
+            state=work / "snapshot",
+            runner=self.runner,
+            name=environment.remote,
+            branch=environment.branch,
+        )
 
-        if not (kept := self.infra.memory.get("checkout").get("id")):
-            self.infra.memory.put("checkout", id=(kept := uuid.uuid4().hex))
-        return str(kept)
+    @contextlib.contextmanager
+    def claim(self, command: str) -> Iterator[None]:
+        """Hold the environment while COMMAND changes it; raises LockHeld where another command does.
 
-    def cluster(self) -> Cluster:
-        """How kubectl reaches the environment's cluster."""
-        from longshore.rollout import access
+        If COMMAND is the first to start it here, and fails before it serves, it is stopped again.
+        """
+        begun = self.local.first_start() if self.local else contextlib.nullcontext()
+        with claim(self.infra.folder, self.environment.name, command), begun:
+            yield
 
-        return access.cluster(self.settings, self.environment, self.infra.outputs(), self.kubectl)
+    @property
+    def stopped(self) -> bool:
+        """Whether the environment is on this machine and not running: its addresses are not here then."""
+        return bool(self.local and not self.local.running)
 
-    def releaser(self) -> Releaser:
-        """What rolls a manifest out."""
-        from longshore.rollout import guard
-        from longshore.rollout.release import Releaser
+    def outputs(self) -> Outputs:
+        """Return the outputs of the last apply. Raises Precondition as `cluster` does, before anything is asked."""
+        self._require_running()
+        return self.infra.outputs()
 
-        outputs = self.infra.outputs()
-        return Releaser(
-            cluster=self.cluster(), environment=self.environment,
-            runner=self.runner, url=str(outputs["url"]), authority=self.authority, actor=self._actor(),
-            checkout=self.checkout, job=self.settings.environ.get("CI_JOB_URL", ""), eks=str(outputs["cluster_name"]),
-            source=guard.Source(commit=self.source.commit, dirty=self.source.dirty, allow_older=self._allow_older),
-            root=self.settings.root, work=self.settings.work, probe=self._probe,
-        )  # fmt: skip
+    def _require_running(self) -> None:
+        if self.stopped:
+            name = self.environment.name
+            raise Precondition(f"the environment {name} is not running", hint=f"`invoke local.up -e {name}` starts it")
 
-    def release_settled(self) -> str | None:
-        """Return a reason when the cluster runs this revision already, is well, and the public address answers with it."""
-        if not self.image.digest() or not self.infra.memory.get("outputs"):
+    def cluster(self, outputs: Outputs) -> Cluster:
+        """Return how the environment's cluster is reached. Raises Precondition if it is here and not running."""
+        self._require_running()
+        if self.local and (other := self.local.existing):
+            namespace = self.environment.namespace
+            return Cluster(
+                kubectl=self.kubectl, kubeconfig=other.kubeconfig, context=other.context, namespace=namespace
+            )
+        endpoint = Endpoint(
+            name=outputs.cluster_name,
+            server=outputs.cluster_endpoint,
+            authority=outputs.cluster_certificate_authority_data,
+        )
+        return kubeconfig.eks(self.environment, endpoint, self.infra.folder, self.kubectl)
+
+    def target(self, outputs: Outputs, image: BuiltImage) -> Target:
+        """Return what a release of IMAGE is made of. Raises Precondition where Terraform names no hosts yet."""
+        if not outputs.host_names:
+            name = self.environment.name
+            raise Precondition(
+                "Terraform's outputs do not say which host names the application answers to (`host_names`)",
+                hint=f"`invoke infra.plan -e {name}`, review it, then `invoke infra.apply -e {name}`",
+            )
+        return Target(
+            repository=image.repository,
+            digest=image.digest,
+            revision=self.snapshot.revision,
+            namespace=self.environment.namespace,
+            node_port=outputs.node_port,
+            overlay=self.environment.overlay,
+            contract=self.settings.application.keeps,
+            writable=tuple(self.settings.application.writable),
+            workloads=self.workloads[0],
+            hosts=outputs.host_names,
+            secret=self.secrets.name,
+            files=tuple(name for name, _ in self.secrets.values),
+        )
+
+    @cached_property
+    def workloads(self) -> tuple[Workloads, str]:
+        """What runs beside the web service; and which of it the Procfile names, in words. Raises BadInput."""
+        return workloads.wanted(self.settings.workloads_in(self.environment), procfile.processes(self.snapshot))
+
+    def manifest(self, target: Target) -> Manifest:
+        """Return the manifest of TARGET."""
+        k8s = self.snapshot.fingerprint(("k8s",))
+        return render(self.snapshot.checkout, k8s, self.infra.folder, self.kubectl, target, self.runner)
+
+    def site(self, outputs: Outputs) -> Site:
+        """Return where a release goes, and on whose behalf."""
+        return Site(
+            cluster=self.cluster(outputs),
+            environment=self.environment,
+            runner=self.runner,
+            url=outputs.url,
+            authority=self.authority,
+            actor=self.settings.job.actor,
+            checkout=self._checkout,
+            job=self.settings.job.url,
+            eks=self.eks(outputs),
+            work=self.settings.work,
+            sources=self.snapshot.workspace,
+            commit=self.snapshot.commit,
+            allow_older=self._allow_older,
+            probe=self._probe,
+            promoted=self.promotion.verified.named if self.promotion else "",
+        )
+
+    def eks(self, outputs: Outputs) -> str:
+        """Return the cluster's name in EKS, or an empty text for a context that the settings name."""
+        return "" if self.local and self.local.existing else outputs.cluster_name
+
+    def release(self, progress: Progress, values: Values) -> Result:
+        """Roll out what the steps `infra` and `image` gave."""
+        from longshore.rollout import release
+
+        outputs, image = values.get("infra", Applied).outputs, values.get("image", BuiltImage)
+        target = self.target(outputs, image)
+        released = release.run(self.site(outputs), self.manifest(target), target, self.secrets, progress)
+        return Result(note="; ".join(filter(None, (released.note, self.workloads[1]))), value=released)
+
+    def released(self, values: Values) -> Result | None:
+        """Return a result when the cluster runs this revision already, is well, and the public address serves it."""
+        if self.stopped:
             return None
-        from longshore.rollout import settled, verify
+        outputs, image = values.get("infra", Applied).outputs, values.get("image", BuiltImage)
+        target = self.target(outputs, image)
+        reason = settled.settled(self.site(outputs), self.manifest(target), target)
+        return Result(note=reason) if reason else None
 
-        def check() -> object:
-            return verify.until_answers(
-                str(self.infra.outputs()["url"]), self.authority, digest=self.image.digest(), revision=self.source.revision,
-                deadline=settled.PATIENCE, pause=self.runner.cancellation.wait, say=lambda _: None,
-            )  # fmt: skip
+    @cached_property
+    def _checkout(self) -> str:
+        """What tells this checkout from any other, made once. It is not kept in the checkout: a copy is another one."""
+        root = self.settings.root.stat()
+        memory = Memory(self.settings.host.state / "longshore" / "checkouts")
+        record = f"{root.st_dev:x}-{root.st_ino:x}-{self.environment.name}"
+        if not (checkout := memory.get(record).get("id")):
+            memory.put(record, id=(checkout := uuid.uuid4().hex))
+        return str(checkout)
 
-        return settled.settled(self.cluster(), self.runner, self.manifest(), check)
+    def _build(self, *, base: str, **options: Any) -> Command:
+        threading.Thread(target=self._prepare, daemon=True).start()  # while the builder is waited for
+        describe = self.local.build_command if self.local else partial(docker.build, contexts=pinned(base))
+        return describe(deadline=self.settings.application.build_deadline, **options)
 
     def _prepare(self) -> None:
-        """Read what a release will need; what is wrong with it, the release says."""
-        from contextlib import suppress
-
-        from longshore.rollout import release, settled  # noqa: F401
-        from longshore.steps import aws
-
+        """Make the clients that a release will need; what is wrong with them, the release says."""
         for service in ("sts", "eks"):
-            with suppress(Exception):
+            with contextlib.suppress(Exception):
                 aws.client(self.environment, service)
-
-    def _build(self, *, name: str, metadata: Path, env: Mapping[str, str | Secret]) -> Command:
-        threading.Thread(target=self._prepare, daemon=True).start()  # while the builder is waited for
-        app, root = self.settings.application, self.settings.root
-        if self.place is None:
-            from longshore.commands import docker
-
-            return docker.build(
-                root, app.dockerfile, name=name, metadata=metadata, env=env, deadline=app.build_deadline
-            )
-        from longshore.commands import buildctl
-        from longshore.local import base_image, buildkit
-
-        pip = base_image.pip_conf(self.settings)
-        return buildctl.build(
-            str(buildkit.buildctl(self.settings)), f"unix://{self.place.buildkit_socket}", root, app.dockerfile,
-            name=name, metadata=metadata,
-            contexts=base_image.contexts(self.settings, self.place), secrets={"pip_conf": pip} if pip else {},
-            env=env, deadline=app.build_deadline,
-        )  # fmt: skip
-
-    def _actor(self) -> str:
-        import getpass
-
-        environ: Mapping[str, Any] = self.settings.environ
-        return str(environ.get("GITLAB_USER_LOGIN") or getpass.getuser())

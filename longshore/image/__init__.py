@@ -1,0 +1,1 @@
+"""The image: what it is built from, its build, its layers."""

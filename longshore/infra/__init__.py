@@ -1,0 +1,1 @@
+"""Infrastructure: Terraform, its saved plan, its state and its outputs."""

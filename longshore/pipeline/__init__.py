@@ -1,0 +1,1 @@
+"""The pipeline: its jobs, and their renderings for GitLab and GitHub."""

@@ -1,0 +1,1 @@
+"""Runs processes; nothing else does."""

@@ -1,0 +1,1 @@
+"""The only reader of longshore.toml and of the environment variables."""

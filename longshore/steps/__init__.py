@@ -1,1 +1,0 @@
-"""What depends on what: the graph of steps, what they read, what was done before."""
