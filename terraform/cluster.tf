@@ -9,8 +9,23 @@ resource "aws_kms_alias" "eks" {
   target_key_id = aws_kms_key.eks.key_id
 }
 
+# EKS may write once more after the cluster was deleted, which creates the group again: then it is adopted.
+data "aws_cloudwatch_log_groups" "eks" {
+  log_group_name_prefix = local.control_plane_logs
+}
+
+import {
+  for_each = setintersection([local.control_plane_logs], data.aws_cloudwatch_log_groups.eks.log_group_names)
+  to       = aws_cloudwatch_log_group.eks
+  id       = each.value
+}
+
+locals {
+  control_plane_logs = "/aws/eks/${local.name}/cluster"
+}
+
 resource "aws_cloudwatch_log_group" "eks" {
-  name              = "/aws/eks/${local.name}/cluster"
+  name              = local.control_plane_logs
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.logs.arn
 
@@ -20,7 +35,7 @@ resource "aws_cloudwatch_log_group" "eks" {
 resource "aws_eks_cluster" "this" {
   name     = local.name
   role_arn = aws_iam_role.cluster.arn
-  version  = var.kubernetes_version
+  version  = local.kubernetes_version
 
   enabled_cluster_log_types = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 
@@ -44,7 +59,7 @@ resource "aws_eks_cluster" "this" {
     }
   }
 
-  # Standard support upgrades by itself when it ends; extended support, the default, costs six times as much.
+  # At its end, standard support upgrades the cluster; extended support, the default, costs six times as much.
   upgrade_policy {
     support_type = "STANDARD"
   }
@@ -54,14 +69,19 @@ resource "aws_eks_cluster" "this" {
     aws_cloudwatch_log_group.eks,
   ]
 
-  # A cluster does not move into another network, and holds on to the old one.
+  # A cluster cannot move to another VPC, and keeps the old one from being deleted.
   lifecycle {
     replace_triggered_by = [aws_vpc.this.id]
+
+    precondition {
+      condition     = local.minor.wanted - local.minor.cluster <= 1
+      error_message = "EKS upgrades by one minor version at a time: the cluster runs ${local.live.cluster}, kubernetes_version is ${var.kubernetes_version}."
+    }
   }
 }
 
-# What is on the cluster names it by its id. That is its name as well, but a plan does not know the id of a cluster that is made
-# anew, and so makes anew what went with the old one.
+# Everything on the cluster refers to its id. That is its name as well, but when the cluster is replaced, a plan does
+# not know the id yet and so replaces everything on it, too.
 
 # --- nodes ------------------------------------------------------------------
 
@@ -84,7 +104,7 @@ resource "aws_launch_template" "node" {
     device_name = "/dev/xvda"
 
     ebs {
-      volume_size           = var.node_disk_gib
+      volume_size           = local.shape.node_disk_gib
       volume_type           = "gp3"
       encrypted             = true
       delete_on_termination = true
@@ -92,7 +112,7 @@ resource "aws_launch_template" "node" {
   }
 
   monitoring {
-    enabled = true
+    enabled = local.shape.detailed_monitoring
   }
 
   tag_specifications {
@@ -106,15 +126,21 @@ resource "aws_launch_template" "node" {
   }
 }
 
+locals {
+  # AWS names the families of its own ARM processor by a g after the generation: m7g, c6gn, t4g, and a1 before them.
+  node_architecture = can(regex("^(a1|[a-z]+[0-9]+g[a-z]*)\\.", local.shape.node_instance_types[0])) ? "arm64" : "amd64"
+}
+
 resource "aws_eks_node_group" "main" {
   cluster_name    = aws_eks_cluster.this.id
   node_group_name = "main"
   node_role_arn   = aws_iam_role.node.arn
   subnet_ids      = aws_subnet.private[*].id
-  ami_type        = "AL2023_x86_64_STANDARD"
+  ami_type        = { amd64 = "AL2023_x86_64_STANDARD", arm64 = "AL2023_ARM_64_STANDARD" }[local.node_architecture]
   capacity_type   = "ON_DEMAND"
-  instance_types  = var.node_instance_types
-  version         = aws_eks_cluster.this.version
+  instance_types  = local.shape.node_instance_types
+  version         = local.node_version
+  release_version = var.node_image_release
 
   launch_template {
     id      = aws_launch_template.node.id
@@ -122,16 +148,28 @@ resource "aws_eks_node_group" "main" {
   }
 
   scaling_config {
-    desired_size = var.node_desired_size
-    min_size     = var.node_min_size
-    max_size     = var.node_max_size
+    desired_size = local.node_desired_size
+    min_size     = local.shape.node_min_size
+    max_size     = local.shape.node_max_size
   }
 
   update_config {
     max_unavailable = 1
   }
 
+  # A node that stays NotReady is replaced.
+  node_repair_config {
+    enabled = true
+  }
+
   labels = { role = "app" }
+
+  lifecycle {
+    precondition {
+      condition     = local.shape.node_min_size <= local.shape.node_max_size && (var.node_desired_size == null ? true : var.node_desired_size >= local.shape.node_min_size && var.node_desired_size <= local.shape.node_max_size)
+      error_message = "The nodes' number must be possible: node_min_size, node_desired_size, node_max_size in this order. Where one is not set, the profile gives it."
+    }
+  }
 
   depends_on = [
     aws_iam_role_policy_attachment.node,
@@ -144,9 +182,13 @@ resource "aws_eks_node_group" "main" {
 locals {
   # Nodes are Ready only with a network; the others need a node to run on.
   addons_before_nodes = ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"]
+  addons_after_nodes  = setsubtract(keys(var.addon_versions), concat(local.addons_before_nodes, local.shape.container_insights ? [] : ["amazon-cloudwatch-observability"]))
 
+  # Application Signals would instrument every workload behind a Service, of which `restricted` refuses the pods: its
+  # init container for Java has no securityContext. A workload can still ask for it, by annotation.
   addon_configuration = {
-    "vpc-cni" = jsonencode({ enableNetworkPolicy = "true" })
+    "vpc-cni"                         = jsonencode({ enableNetworkPolicy = "true" })
+    "amazon-cloudwatch-observability" = jsonencode({ manager = { applicationSignals = { autoMonitor = { monitorAllServices = false } } } })
   }
 }
 
@@ -162,21 +204,24 @@ resource "aws_eks_addon" "before_nodes" {
 }
 
 resource "aws_eks_addon" "after_nodes" {
-  for_each = { for name, version in var.addon_versions : name => version if !contains(local.addons_before_nodes, name) }
+  for_each = { for name, version in var.addon_versions : name => version if contains(local.addons_after_nodes, name) }
 
   cluster_name                = aws_eks_cluster.this.id
   addon_name                  = each.key
   addon_version               = each.value
+  configuration_values        = lookup(local.addon_configuration, each.key, null)
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "PRESERVE"
 
+  # Agents create a deleted log group again, without key and retention: they have to go first.
   depends_on = [
     aws_eks_node_group.main,
     aws_eks_pod_identity_association.cloudwatch_agent,
+    aws_cloudwatch_log_group.containers,
   ]
 }
 
-# --- who may do what --------------------------------------------------------
+# --- access -----------------------------------------------------------------
 
 resource "aws_eks_access_entry" "admin" {
   for_each = var.admin_principal_arns
@@ -198,11 +243,11 @@ resource "aws_eks_access_policy_association" "admin" {
   }
 }
 
-# Both ways of deploying, a person's or script's key and a GitLab job, end at the same right: edit in one namespace.
+# Both deployers, the service user and the pipeline's job, have the same permission: edit in one namespace.
 locals {
   deployers = {
-    user   = aws_iam_user.deployer.arn
-    gitlab = aws_iam_role.gitlab["deploy"].arn
+    user = aws_iam_user.deployer.arn
+    ci   = aws_iam_role.ci["deploy"].arn
   }
 }
 
@@ -229,15 +274,17 @@ resource "aws_eks_access_policy_association" "deployer" {
 }
 
 resource "aws_eks_pod_identity_association" "cloudwatch_agent" {
+  count = local.shape.container_insights ? 1 : 0
+
   cluster_name    = aws_eks_cluster.this.id
   namespace       = "amazon-cloudwatch"
   service_account = "cloudwatch-agent"
-  role_arn        = aws_iam_role.cloudwatch_agent.arn
+  role_arn        = aws_iam_role.cloudwatch_agent[0].arn
 }
 
 resource "aws_eks_pod_identity_association" "app" {
   cluster_name    = aws_eks_cluster.this.id
   namespace       = var.app_namespace
-  service_account = "app"
+  service_account = var.app_service_account
   role_arn        = aws_iam_role.app.arn
 }

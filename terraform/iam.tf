@@ -1,9 +1,5 @@
 data "aws_iam_policy_document" "assume" {
-  for_each = {
-    cluster = "eks.amazonaws.com"
-    node    = "ec2.amazonaws.com"
-    flow    = "vpc-flow-logs.amazonaws.com"
-  }
+  for_each = { for name, principal in local.service_principals : name => principal if name != "logs" }
 
   statement {
     actions = ["sts:AssumeRole"]
@@ -12,12 +8,24 @@ data "aws_iam_policy_document" "assume" {
       type        = "Service"
       identifiers = [each.value]
     }
+
+    # Only for resources of this account. EC2 does not say whose an instance is: with the condition, no node would start.
+    dynamic "condition" {
+      for_each = each.key == "node" ? [] : [local.account_id]
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [condition.value]
+      }
+    }
   }
 }
 
 resource "aws_iam_role" "cluster" {
-  name               = "${local.name}-cluster"
-  assume_role_policy = data.aws_iam_policy_document.assume["cluster"].json
+  name                 = "${local.name}-cluster"
+  assume_role_policy   = data.aws_iam_policy_document.assume["cluster"].json
+  permissions_boundary = aws_iam_policy.boundary.arn
 }
 
 resource "aws_iam_role_policy_attachment" "cluster" {
@@ -26,8 +34,9 @@ resource "aws_iam_role_policy_attachment" "cluster" {
 }
 
 resource "aws_iam_role" "node" {
-  name               = "${local.name}-node"
-  assume_role_policy = data.aws_iam_policy_document.assume["node"].json
+  name                 = "${local.name}-node"
+  assume_role_policy   = data.aws_iam_policy_document.assume["node"].json
+  permissions_boundary = aws_iam_policy.boundary.arn
 }
 
 resource "aws_iam_role_policy_attachment" "node" {
@@ -41,25 +50,6 @@ resource "aws_iam_role_policy_attachment" "node" {
   policy_arn = "arn:${local.partition}:iam::aws:policy/${each.key}"
 }
 
-resource "aws_iam_role" "flow" {
-  name               = "${local.name}-flow"
-  assume_role_policy = data.aws_iam_policy_document.assume["flow"].json
-}
-
-resource "aws_iam_role_policy" "flow" {
-  name = "logs"
-  role = aws_iam_role.flow.id
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect   = "Allow"
-      Action   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
-      Resource = "${aws_cloudwatch_log_group.flow.arn}:*"
-    }]
-  })
-}
-
 # --- pods (EKS pod identity) ------------------------------------------------
 
 data "aws_iam_policy_document" "pod_identity" {
@@ -70,146 +60,129 @@ data "aws_iam_policy_document" "pod_identity" {
       type        = "Service"
       identifiers = ["pods.eks.amazonaws.com"]
     }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [local.arns.cluster]
+    }
   }
 }
 
 resource "aws_iam_role" "cloudwatch_agent" {
-  name               = "${local.name}-cloudwatch-agent"
-  assume_role_policy = data.aws_iam_policy_document.pod_identity.json
+  count = local.shape.container_insights ? 1 : 0
+
+  name                 = "${local.name}-cloudwatch-agent"
+  assume_role_policy   = data.aws_iam_policy_document.pod_identity.json
+  permissions_boundary = aws_iam_policy.boundary.arn
 }
 
 resource "aws_iam_role_policy_attachment" "cloudwatch_agent" {
-  role       = aws_iam_role.cloudwatch_agent.name
+  count = local.shape.container_insights ? 1 : 0
+
+  role       = aws_iam_role.cloudwatch_agent[0].name
   policy_arn = "arn:${local.partition}:iam::aws:policy/CloudWatchAgentServerPolicy"
 }
 
 resource "aws_iam_role" "app" {
-  name               = "${local.name}-app"
-  assume_role_policy = data.aws_iam_policy_document.pod_identity.json
+  name                 = "${local.name}-app"
+  assume_role_policy   = data.aws_iam_policy_document.pod_identity.json
+  permissions_boundary = aws_iam_policy.boundary.arn
 }
 
-# --- GitLab CI (OIDC) -------------------------------------------------------
+# --- the boundary -----------------------------------------------------------
 
-resource "aws_iam_openid_connect_provider" "gitlab" {
-  url            = var.gitlab_url
-  client_id_list = [var.gitlab_url]
-}
-
-locals {
-  gitlab_host = trimprefix(var.gitlab_url, "https://")
-
-  # Planning reads and is open to every branch; what changes anything is tied to the protected one.
-  gitlab_refs = {
-    plan   = "ref_type:branch:ref:*"
-    deploy = "ref_type:branch:ref:${var.gitlab_branch}"
-    apply  = "ref_type:branch:ref:${var.gitlab_branch}"
-  }
-
-  gitlab_policies = {
-    plan   = "arn:${local.partition}:iam::aws:policy/ReadOnlyAccess"
-    deploy = aws_iam_policy.gitlab_deploy.arn
-    apply  = "arn:${local.partition}:iam::aws:policy/AdministratorAccess"
-  }
-}
-
-data "aws_iam_policy_document" "gitlab" {
-  for_each = local.gitlab_refs
-
+# What no role here goes beyond, whatever its policies say. The pipeline's `apply` may make roles and change them, so without this it
+# could give itself, or anybody, every permission. It cannot change the boundary: an administrator does.
+data "aws_iam_policy_document" "boundary" {
   statement {
-    actions = ["sts:AssumeRoleWithWebIdentity"]
-
-    principals {
-      type        = "Federated"
-      identifiers = [aws_iam_openid_connect_provider.gitlab.arn]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "${local.gitlab_host}:aud"
-      values   = [var.gitlab_url]
-    }
-
-    condition {
-      test     = each.key == "plan" ? "StringLike" : "StringEquals"
-      variable = "${local.gitlab_host}:sub"
-      values   = ["project_path:${var.gitlab_project_path}:${each.value}"]
-    }
-  }
-}
-
-resource "aws_iam_role" "gitlab" {
-  for_each = local.gitlab_refs
-
-  name                 = "${local.name}-gitlab-${each.key}"
-  assume_role_policy   = data.aws_iam_policy_document.gitlab[each.key].json
-  max_session_duration = 3600
-}
-
-resource "aws_iam_role_policy_attachment" "gitlab" {
-  for_each = local.gitlab_refs
-
-  role       = aws_iam_role.gitlab[each.key].name
-  policy_arn = local.gitlab_policies[each.key]
-}
-
-data "aws_iam_policy_document" "gitlab_deploy" {
-  statement {
-    sid       = "Cluster"
-    actions   = ["eks:DescribeCluster"]
-    resources = [local.arns.cluster]
-  }
-
-  # A release reads the outputs from the state, which holds no secrets.
-  statement {
-    sid       = "State"
-    actions   = ["s3:GetObject"]
-    resources = ["${local.arns.state}/${var.environment}/terraform.tfstate"]
-  }
-
-  statement {
-    sid       = "StateBucket"
-    actions   = ["s3:ListBucket"]
-    resources = [local.arns.state]
-  }
-
-  # What `secrets` of the environment in longshore.toml may name: `PROJECT/ENVIRONMENT` and what begins like that.
-  statement {
-    sid       = "Secrets"
-    actions   = ["secretsmanager:GetSecretValue"]
-    resources = ["arn:${local.partition}:secretsmanager:${var.region}:${local.account_id}:secret:${var.project}/${var.environment}*"]
-  }
-
-  # `invoke status` names the alarms that ring; nothing narrower lists them by prefix.
-  statement {
-    sid       = "Alarms"
-    actions   = ["cloudwatch:DescribeAlarms"]
+    sid       = "Everything"
+    actions   = ["*"]
     resources = ["*"]
   }
 
   statement {
-    sid       = "RegistryLogin"
-    actions   = ["ecr:GetAuthorizationToken"]
-    resources = ["*"]
-  }
-
-  statement {
-    sid = "Push"
+    sid    = "OnlyWithThisBoundary"
+    effect = "Deny"
     actions = [
-      "ecr:BatchCheckLayerAvailability",
-      "ecr:BatchGetImage",
-      "ecr:CompleteLayerUpload",
-      "ecr:DescribeImages",
-      "ecr:GetDownloadUrlForLayer",
-      "ecr:InitiateLayerUpload",
-      "ecr:PutImage",
-      "ecr:UploadLayerPart",
+      "iam:AttachRolePolicy",
+      "iam:AttachUserPolicy",
+      "iam:CreateRole",
+      "iam:CreateUser",
+      "iam:PutRolePermissionsBoundary",
+      "iam:PutRolePolicy",
+      "iam:PutUserPermissionsBoundary",
+      "iam:PutUserPolicy",
     ]
-    resources = [local.arns.repository]
+    resources = ["*"]
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = [local.arns.boundary]
+    }
+  }
+
+  statement {
+    sid       = "ThisBoundaryStays"
+    effect    = "Deny"
+    actions   = ["iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:SetDefaultPolicyVersion"]
+    resources = [local.arns.boundary]
+  }
+
+  statement {
+    sid           = "OnlyThisProjectsPolicies"
+    effect        = "Deny"
+    actions       = ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"]
+    not_resources = ["arn:${local.partition}:iam::${local.account_id}:policy/${local.name}-*"]
+  }
+
+  statement {
+    sid           = "OnlyThisProjectsRoles"
+    effect        = "Deny"
+    actions       = ["iam:PassRole", "iam:UpdateAssumeRolePolicy"]
+    not_resources = ["arn:${local.partition}:iam::${local.account_id}:role/${local.name}-*"]
+  }
+
+  statement {
+    sid       = "NobodyElse"
+    effect    = "Deny"
+    actions   = ["sts:AssumeRole"]
+    resources = ["arn:${local.partition}:iam::${local.account_id}:role/*"]
+  }
+
+  # Who gets in, and with what, is not for a pipeline to decide.
+  statement {
+    sid    = "NoWayIn"
+    effect = "Deny"
+    actions = [
+      "account:*",
+      "iam:AddUserToGroup",
+      "iam:AttachGroupPolicy",
+      "iam:CreateAccessKey",
+      "iam:CreateLoginProfile",
+      "iam:CreateSAMLProvider",
+      "iam:CreateServiceSpecificCredential",
+      "iam:DeleteRolePermissionsBoundary",
+      "iam:DeleteUserPermissionsBoundary",
+      "iam:PutGroupPolicy",
+      "iam:UpdateAccessKey",
+      "iam:UpdateLoginProfile",
+      "iam:UpdateSAMLProvider",
+      "organizations:*",
+    ]
+    resources = ["*"]
   }
 }
 
-resource "aws_iam_policy" "gitlab_deploy" {
-  name        = "${local.name}-gitlab-deploy"
-  description = "Push images and reach the cluster"
-  policy      = data.aws_iam_policy_document.gitlab_deploy.json
+resource "aws_iam_policy" "boundary" {
+  name        = "${local.name}-boundary"
+  description = "What no role of this project goes beyond"
+  policy      = data.aws_iam_policy_document.boundary.json
 }

@@ -1,103 +1,3 @@
-resource "aws_s3_bucket" "alb_logs" {
-  bucket        = "${local.name}-alb-logs-${local.account_id}"
-  force_destroy = !var.deletion_protection
-}
-
-resource "aws_s3_bucket_public_access_block" "alb_logs" {
-  bucket = aws_s3_bucket.alb_logs.id
-
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_ownership_controls" "alb_logs" {
-  bucket = aws_s3_bucket.alb_logs.id
-
-  rule {
-    object_ownership = "BucketOwnerEnforced"
-  }
-}
-
-# ALB access logs can be delivered to SSE-S3 buckets only.
-resource "aws_s3_bucket_server_side_encryption_configuration" "alb_logs" {
-  bucket = aws_s3_bucket.alb_logs.id
-
-  rule {
-    apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
-    }
-  }
-}
-
-resource "aws_s3_bucket_versioning" "alb_logs" {
-  bucket = aws_s3_bucket.alb_logs.id
-
-  versioning_configuration {
-    status = "Enabled"
-  }
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "alb_logs" {
-  bucket = aws_s3_bucket.alb_logs.id
-
-  rule {
-    id     = "expire"
-    status = "Enabled"
-
-    filter {}
-
-    expiration {
-      days = var.log_retention_days
-    }
-
-    noncurrent_version_expiration {
-      noncurrent_days = 7
-    }
-  }
-
-  depends_on = [aws_s3_bucket_versioning.alb_logs]
-}
-
-data "aws_iam_policy_document" "alb_logs" {
-  statement {
-    sid       = "Delivery"
-    actions   = ["s3:PutObject"]
-    resources = ["${local.arns.alb_logs}/alb/AWSLogs/${local.account_id}/*"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["logdelivery.elasticloadbalancing.amazonaws.com"]
-    }
-  }
-
-  statement {
-    sid       = "TlsOnly"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [local.arns.alb_logs, "${local.arns.alb_logs}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
-resource "aws_s3_bucket_policy" "alb_logs" {
-  bucket = aws_s3_bucket.alb_logs.id
-  policy = data.aws_iam_policy_document.alb_logs.json
-
-  depends_on = [aws_s3_bucket_public_access_block.alb_logs]
-}
-
 resource "aws_lb" "this" {
   name                       = local.short_name
   load_balancer_type         = "application"
@@ -114,16 +14,17 @@ resource "aws_lb" "this" {
     enabled = true
   }
 
-  depends_on = [aws_s3_bucket_policy.alb_logs]
+  # One for the internet is refused before its VPC has a gateway.
+  depends_on = [aws_s3_bucket_policy.alb_logs, aws_internet_gateway.this]
 
-  # A load balancer does not move into another network, and holds on to the old one.
+  # A load balancer cannot move to another VPC, and keeps the old one from being deleted.
   lifecycle {
     replace_triggered_by = [aws_vpc.this.id]
   }
 }
 
 resource "aws_lb_target_group" "app" {
-  name_prefix          = "app-" # another port is another group, which stands beside the old one until the listener has moved
+  name_prefix          = "app-" # another port is another group, created before the listener leaves the old one
   vpc_id               = aws_vpc.this.id
   target_type          = "instance"
   protocol             = "HTTP"
@@ -131,8 +32,8 @@ resource "aws_lb_target_group" "app" {
   deregistration_delay = 60
 
   health_check {
-    path                = "/readyz"
-    matcher             = "200"
+    path                = var.health_path
+    matcher             = "200-499" # a pod of before the path was another one is well, too; one that drains answers 503
     interval            = 15
     timeout             = 5
     healthy_threshold   = 2
@@ -180,6 +81,20 @@ resource "aws_lb_listener" "https" {
   }
 }
 
+resource "aws_route53_record" "app" {
+  for_each = toset(concat(local.host_names, local.review_hosts))
+
+  zone_id = local.zone_id
+  name    = each.key
+  type    = "A"
+
+  alias {
+    name                   = aws_lb.this.dns_name
+    zone_id                = aws_lb.this.zone_id
+    evaluate_target_health = true
+  }
+}
+
 # --- WAF --------------------------------------------------------------------
 
 locals {
@@ -190,7 +105,24 @@ locals {
   }
 }
 
+# Who may reach the cluster, and so deploys and tests from there, is not limited in its rate.
+resource "aws_wafv2_ip_set" "deployers" {
+  count = local.shape.web_acl ? 1 : 0
+
+  name               = "${local.name}-deployers"
+  description        = "Addresses that the rate does not limit"
+  scope              = "REGIONAL"
+  ip_address_version = "IPV4"
+
+  addresses = distinct(concat(
+    [for cidr in var.api_allowed_cidrs : cidrsubnet(cidr, 0, 0)],
+    [for address in aws_eip.nat : "${address.public_ip}/32"],
+  ))
+}
+
 resource "aws_wafv2_web_acl" "this" {
+  count = local.shape.web_acl ? 1 : 0
+
   name        = local.name
   description = "Managed rules in front of the load balancer"
   scope       = "REGIONAL"
@@ -214,6 +146,18 @@ resource "aws_wafv2_web_acl" "this" {
         managed_rule_group_statement {
           name        = rule.key
           vendor_name = "AWS"
+
+          dynamic "rule_action_override" {
+            for_each = rule.key == "AWSManagedRulesCommonRuleSet" ? var.web_acl_counted_rules : []
+
+            content {
+              name = rule_action_override.value
+
+              action_to_use {
+                count {}
+              }
+            }
+          }
         }
       }
 
@@ -235,8 +179,18 @@ resource "aws_wafv2_web_acl" "this" {
 
     statement {
       rate_based_statement {
-        limit              = 2000
+        limit              = var.rate_limit
         aggregate_key_type = "IP"
+
+        scope_down_statement {
+          not_statement {
+            statement {
+              ip_set_reference_statement {
+                arn = aws_wafv2_ip_set.deployers[0].arn
+              }
+            }
+          }
+        }
       }
     }
 
@@ -255,11 +209,15 @@ resource "aws_wafv2_web_acl" "this" {
 }
 
 resource "aws_wafv2_web_acl_association" "alb" {
+  count = local.shape.web_acl ? 1 : 0
+
   resource_arn = aws_lb.this.arn
-  web_acl_arn  = aws_wafv2_web_acl.this.arn
+  web_acl_arn  = aws_wafv2_web_acl.this[0].arn
 }
 
 resource "aws_cloudwatch_log_group" "waf" {
+  count = local.shape.web_acl ? 1 : 0
+
   name              = "aws-waf-logs-${local.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.logs.arn
@@ -268,6 +226,8 @@ resource "aws_cloudwatch_log_group" "waf" {
 }
 
 resource "aws_wafv2_web_acl_logging_configuration" "this" {
-  resource_arn            = aws_wafv2_web_acl.this.arn
-  log_destination_configs = [aws_cloudwatch_log_group.waf.arn]
+  count = local.shape.web_acl ? 1 : 0
+
+  resource_arn            = aws_wafv2_web_acl.this[0].arn
+  log_destination_configs = [aws_cloudwatch_log_group.waf[0].arn]
 }

@@ -1,48 +1,3 @@
-resource "aws_kms_key" "logs" {
-  description             = "Logs and alarms of ${local.name}"
-  enable_key_rotation     = true
-  deletion_window_in_days = 30
-}
-
-data "aws_iam_policy_document" "kms_logs" {
-  statement {
-    sid       = "Account"
-    actions   = ["kms:*"]
-    resources = ["*"]
-
-    principals {
-      type        = "AWS"
-      identifiers = ["arn:${local.partition}:iam::${local.account_id}:root"]
-    }
-  }
-
-  statement {
-    sid       = "Services"
-    actions   = ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
-    resources = ["*"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "logs.${var.region}.amazonaws.com"]
-    }
-  }
-}
-
-resource "aws_kms_key_policy" "logs" {
-  key_id = aws_kms_key.logs.id
-  policy = data.aws_iam_policy_document.kms_logs.json
-}
-
-resource "aws_cloudwatch_log_group" "containers" {
-  for_each = toset(["application", "host", "dataplane", "performance"])
-
-  name              = "/aws/containerinsights/${local.name}/${each.key}"
-  retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.logs.arn
-
-  depends_on = [aws_kms_key_policy.logs]
-}
-
 resource "aws_sns_topic" "alarms" {
   name              = "${local.name}-alarms"
   kms_master_key_id = aws_kms_key.logs.id
@@ -99,9 +54,11 @@ resource "aws_cloudwatch_metric_alarm" "alb_5xx" {
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]
 
+  # A period without errors of a kind has no datapoint of it, and arithmetic with one that is missing gives none. Requests
+  # that find no target are not in RequestCount, so when all are refused there is no such datapoint, either.
   metric_query {
     id          = "rate"
-    expression  = "100 * (elb + target) / requests"
+    expression  = "100 * (FILL(elb, 0) + FILL(target, 0)) / (FILL(requests, 0) + FILL(elb, 0))"
     label       = "5xx %"
     return_data = true
   }
@@ -128,7 +85,7 @@ resource "aws_cloudwatch_metric_alarm" "alb_5xx" {
 }
 
 locals {
-  # Symptoms that a user feels, or soon will. An absent metric is an alarm only where it means that nothing answers.
+  # Symptoms that users notice, or soon will. A missing metric raises an alarm only if it means that nothing answers.
   alarms = {
     latency-p95 = {
       description = "Slow: the 95th percentile of the response time"
@@ -151,7 +108,7 @@ locals {
     pod-restarts = {
       description = "Containers of the application restart again and again"
       namespace   = "ContainerInsights", metric = "pod_number_of_container_restarts"
-      dimensions  = { ClusterName = local.name, Namespace = var.app_namespace, PodName = "app" }
+      dimensions  = { ClusterName = local.name, Namespace = var.app_namespace, PodName = var.app_deployment }
       statistic   = "Sum", percentile = null, period = 300, periods = 2
       operator    = "GreaterThanThreshold", threshold = 3, missing = "notBreaching"
     }
@@ -166,7 +123,8 @@ locals {
 }
 
 resource "aws_cloudwatch_metric_alarm" "symptom" {
-  for_each = local.alarms
+  # The CloudWatch add-on counts the restarts.
+  for_each = { for name, alarm in local.alarms : name => alarm if local.shape.container_insights || alarm.namespace != "ContainerInsights" }
 
   alarm_name          = "${local.name}-${each.key}"
   alarm_description   = "${each.value.description}. What to do: docs/runbooks/${each.key}.md"
@@ -211,11 +169,11 @@ resource "aws_cloudwatch_dashboard" "this" {
 }
 
 resource "aws_budgets_budget" "monthly" {
-  count = var.monthly_budget_usd > 0 ? 1 : 0
+  count = local.shape.monthly_budget_usd > 0 ? 1 : 0
 
   name         = "${local.name}-monthly"
   budget_type  = "COST"
-  limit_amount = format("%.1f", var.monthly_budget_usd)
+  limit_amount = format("%.1f", local.shape.monthly_budget_usd)
   limit_unit   = "USD"
   time_unit    = "MONTHLY"
 

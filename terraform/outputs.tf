@@ -1,4 +1,4 @@
-# The only interface that Longshore reads: nothing below is typed a second time anywhere.
+# What Longshore reads; none of these values is repeated elsewhere.
 
 output "cluster_name" {
   description = "EKS cluster."
@@ -16,12 +16,12 @@ output "cluster_certificate_authority_data" {
 }
 
 output "region" {
-  description = "AWS region of everything here."
+  description = "AWS region."
   value       = var.region
 }
 
 output "account_id" {
-  description = "AWS account of everything here."
+  description = "AWS account."
   value       = local.account_id
 }
 
@@ -35,6 +35,11 @@ output "node_port" {
   value       = var.node_port
 }
 
+output "node_architecture" {
+  description = "Processor of the nodes, which the image is built for: amd64 or arm64."
+  value       = local.node_architecture
+}
+
 output "repository_url" {
   description = "Registry address of the application's image, without tag."
   value       = aws_ecr_repository.app.repository_url
@@ -44,7 +49,7 @@ output "url" {
   description = "Public address of the application."
   value       = "https://${var.domain_name}${var.https_port == 443 ? "" : ":${var.https_port}"}"
 
-  # An address that answers needs more than its name.
+  # The address works only once these exist.
   depends_on = [aws_lb_listener.https, aws_route53_record.app]
 }
 
@@ -53,8 +58,13 @@ output "domain_name" {
   value       = var.domain_name
 }
 
+output "host_names" {
+  description = "Host names that the application answers to."
+  value       = local.host_names
+}
+
 output "http_port" {
-  description = "Port that redirects to HTTPS."
+  description = "Port of HTTP, which redirects to HTTPS."
   value       = aws_lb_listener.http.port
 }
 
@@ -69,18 +79,18 @@ output "load_balancer_dns_name" {
 }
 
 output "name_servers" {
-  description = "Delegate the DNS zone to these."
-  value       = aws_route53_zone.this.name_servers
+  description = "Name servers that the DNS zone has to be delegated to."
+  value       = local.name_servers
 }
 
 output "deployer_user_name" {
-  description = "The service user that reaches this cluster and nothing else."
+  description = "Service user that can reach this cluster and nothing else."
   value       = aws_iam_user.deployer.name
 }
 
-output "gitlab_role_arns" {
-  description = "Roles that GitLab jobs assume: plan, deploy, apply."
-  value       = { for name, role in aws_iam_role.gitlab : name => role.arn }
+output "ci_role_arns" {
+  description = "Roles that the pipeline's jobs take on: plan, apply, build, deploy; review where there are slots."
+  value       = { for name, role in aws_iam_role.ci : name => role.arn }
 }
 
 output "app_role_arn" {
@@ -91,4 +101,18 @@ output "app_role_arn" {
 output "alarm_topic_arn" {
   description = "SNS topic of all alarms."
   value       = aws_sns_topic.alarms.arn
+}
+
+output "review_slots" {
+  description = "Slots for review environments: host name, URL, namespace and NodePort of each."
+  value = [
+    for slot in local.review_slots : merge(slot, { url = "https://${slot.host_name}${var.https_port == 443 ? "" : ":${var.https_port}"}" })
+  ]
+
+  depends_on = [aws_lb_listener_rule.review, aws_route53_record.app, aws_eks_access_policy_association.review]
+}
+
+output "review_repository_url" {
+  description = "Registry address of review environments' images, without tag; null without slots."
+  value       = one(aws_ecr_repository.review[*].repository_url)
 }

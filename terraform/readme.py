@@ -1,50 +1,68 @@
-"""Writes what README.md says of the code: the diagram of what refers to what, the tables of variables and outputs. `nox -s docs` calls it.
+"""Writes the generated parts of README.md: the diagram of references, the tables of variables and outputs.
 
-The files are laid out by `terraform fmt`, which a gate checks; on that the expressions below rely.
+`nox -s docs` calls it. The expressions below rely on the layout of `terraform fmt`, which a gate checks.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 BLOCK = re.compile(r'^(\w+) "(\w+)"(?: "(\w+)")? \{\n(.*?)^\}$', re.MULTILINE | re.DOTALL)
+DEFINED = re.compile(r'^(resource|data|variable) "(\w+)"(?: "(\w+)")?', re.MULTILINE)
+LOCALS = re.compile(r"^locals \{\n(.*?)^\}$", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"^ *#.*$", re.MULTILINE)
+REFERENCE = re.compile(r"(?<![\w.])(?:data\.)?\w+\.\w+")
 ATTRIBUTE = r"^  %s += (.*)$"
 SHOWN = 4  # kinds of resources in a box of the diagram
-ASIDE = re.compile(
-    "kms|polic|attachment|access_block|ownership|versioning|encryption|log_group|alias"
-)  # of others
+# Kinds that only configure others come last.
+MINOR = re.compile("kms|polic|attachment|access_block|ownership|versioning|encryption|log_group|alias")
 
 
 def blocks(path: Path, kind: str) -> list[tuple[str, str, str]]:
     """Return first label, second label and body of each block of KIND in PATH."""
-    return [(one[2], one[3] or "", one[4]) for one in BLOCK.finditer(path.read_text()) if one[1] == kind]
+    return [(match[2], match[3] or "", match[4]) for match in BLOCK.finditer(path.read_text()) if match[1] == kind]
 
 
 def attribute(body: str, name: str) -> str:
-    """Return the attribute NAME of a block as it is written; an empty text where it has none."""
-    found = re.search(ATTRIBUTE % name, body, re.MULTILINE)
-    return found[1].strip() if found else ""
+    """Return the attribute NAME of a block as it is written, or an empty string."""
+    match = re.search(ATTRIBUTE % name, body, re.MULTILINE)
+    return match[1].strip() if match else ""
+
+
+def sources() -> dict[str, str]:
+    """Return the text of each *.tf file by its name, sorted."""
+    return {path.name: path.read_text() for path in sorted(FOLDER.glob("*.tf"))}
+
+
+def references(texts: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return, for each file in TEXTS, the other files whose resources, data sources, locals and variables it uses."""
+    defined: dict[str, str] = {}
+    for name, text in texts.items():
+        for kind, first, second in DEFINED.findall(text):
+            prefix = {"resource": "", "data": "data.", "variable": "var."}[kind]
+            defined[f"{prefix}{first}.{second}".rstrip(".")] = name
+        for body in LOCALS.findall(text):
+            defined.update((f"local.{key}", name) for key in re.findall(r"^  (\w+) +=", body, re.MULTILINE))
+    used = {name: REFERENCE.findall(COMMENT.sub("", text)) for name, text in texts.items()}
+    return {name: {defined[reference] for reference in used[name] if reference in defined} - {name} for name in texts}
 
 
 def diagram() -> str:
-    """Return a flowchart: a box for each file with what it makes, and an arrow to each file whose resources it names."""
-    made = {path.name: [one[:2] for one in blocks(path, "resource")] for path in sorted(FOLDER.glob("*.tf"))}
+    """Return a flowchart: a box for each file with its resources, and an arrow to each such file that it refers to."""
     lines = ["```mermaid", "flowchart LR"]
-    for name, resources in made.items():
-        kinds = list(dict.fromkeys(kind.removeprefix("aws_") for kind, _ in resources))
+    boxes = {}
+    for name in sources():
+        kinds = dict.fromkeys(kind.removeprefix("aws_") for kind, _, _ in blocks(FOLDER / name, "resource"))
         if kinds:
-            shown = sorted(kinds, key=lambda kind: bool(ASIDE.search(kind)))[:SHOWN]
+            shown = sorted(kinds, key=lambda kind: bool(MINOR.search(kind)))[:SHOWN]
             more = f"<br/>and {len(kinds) - SHOWN} more" if len(kinds) > SHOWN else ""
-            lines.append(f'  {Path(name).stem}["<b>{name}</b><br/>{"<br/>".join(shown)}{more}"]')
-    for name, resources in made.items():
-        if not resources:
-            continue
-        for other, theirs in made.items():
-            named = rf"\b(?:{'|'.join(f'{kind}.{label}' for kind, label in theirs)})\b"
-            if other != name and theirs and re.search(named, (FOLDER / name).read_text()):
-                lines.append(f"  {Path(name).stem} --> {Path(other).stem}")
+            boxes[name] = Path(name).stem
+            lines.append(f'  {boxes[name]}["<b>{name}</b><br/>{"<br/>".join(shown)}{more}"]')
+    for name, others in references(sources()).items():
+        lines += [f"  {boxes[name]} --> {boxes[other]}" for other in sorted(others) if {name, other} <= boxes.keys()]
     return "\n".join([*lines, "```"])
 
 
@@ -52,22 +70,24 @@ def variables() -> str:
     """Return the table of variables."""
     rows = ["| name | type | default | meaning |", "|---|---|---|---|"]
     for name, _, body in blocks(FOLDER / "variables.tf", "variable"):
-        default = attribute(body, "default")
-        said = "required" if not default else "see `variables.tf`" if default == "{" else f"`{default}`"
+        value = attribute(body, "default")
+        default = "required" if not value else "see `variables.tf`" if value == "{" else f"`{value}`"
         meaning = attribute(body, "description").strip('"')
-        rows.append(f"| `{name}` | `{attribute(body, 'type')}` | {said} | {meaning} |")
+        rows.append(f"| `{name}` | `{attribute(body, 'type')}` | {default} | {meaning} |")
     return "\n".join(rows)
 
 
 def outputs() -> str:
     """Return the table of outputs."""
-    found = blocks(FOLDER / "outputs.tf", "output")
-    rows = [f"| `{name}` | {attribute(body, 'description').strip(chr(34))} |" for name, _, body in found]
+    rows = [
+        f"| `{name}` | {attribute(body, 'description').strip(chr(34))} |"
+        for name, _, body in blocks(FOLDER / "outputs.tf", "output")
+    ]
     return "\n".join(["| name | meaning |", "|---|---|", *rows])
 
 
 def written(text: str) -> str:
-    """Return TEXT with what stands between its marks written anew."""
+    """Return TEXT with its generated parts up to date."""
     for part in (diagram, variables, outputs):
         mark = f"<!-- {part.__name__}: written by readme.py -->\n"
         before, _, rest = text.partition(mark)

@@ -1,20 +1,3 @@
-resource "aws_security_group" "endpoints" {
-  name        = "${local.name}-endpoints"
-  description = "Interface endpoints"
-  vpc_id      = aws_vpc.this.id
-
-  tags = { Name = "${local.name}-endpoints" }
-}
-
-resource "aws_vpc_security_group_ingress_rule" "endpoints_https" {
-  security_group_id = aws_security_group.endpoints.id
-  description       = "HTTPS from the VPC"
-  cidr_ipv4         = var.vpc_cidr
-  ip_protocol       = "tcp"
-  from_port         = 443
-  to_port           = 443
-}
-
 resource "aws_security_group" "alb" {
   name        = "${local.name}-alb"
   description = "Public load balancer"
@@ -40,7 +23,7 @@ resource "aws_vpc_security_group_egress_rule" "alb_nodes" {
   referenced_security_group_id = aws_security_group.node.id
   ip_protocol                  = "tcp"
   from_port                    = var.node_port
-  to_port                      = var.node_port
+  to_port                      = var.node_port + var.review_slots
 }
 
 resource "aws_security_group" "node" {
@@ -57,7 +40,7 @@ resource "aws_vpc_security_group_ingress_rule" "node_alb" {
   referenced_security_group_id = aws_security_group.alb.id
   ip_protocol                  = "tcp"
   from_port                    = var.node_port
-  to_port                      = var.node_port
+  to_port                      = var.node_port + var.review_slots
 }
 
 resource "aws_vpc_security_group_egress_rule" "node_all" {

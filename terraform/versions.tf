@@ -1,4 +1,5 @@
-# Supported: Terraform 1.11.4 (S3 locks without DynamoDB) to the last 1.x, provider 5.100.0 to the last 5.x. Tested with the lowest of both.
+# Supported: Terraform 1.11.4 (S3 locks without DynamoDB) to the last 1.x, provider 5.100.0 to the last 5.x.
+# Tested with the lowest of both.
 terraform {
   required_version = ">= 1.11.4, < 2.0.0"
 

@@ -5,11 +5,24 @@ data "aws_availability_zones" "available" {
     name   = "opt-in-status"
     values = ["opt-in-not-required"]
   }
+
+  # EKS takes no subnets there: https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+  exclude_zone_ids = ["cac1-az3", "use1-az3", "usw1-az2"]
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.names) >= 2
+      error_message = "EKS and the load balancer need two zones, and ${var.region} offers this account ${length(self.names)} that EKS takes."
+    }
+  }
 }
 
 locals {
-  azs       = slice(data.aws_availability_zones.available.names, 0, 3)
-  nat_count = var.single_nat_gateway ? 1 : length(local.azs)
+  azs       = slice(data.aws_availability_zones.available.names, 0, min(local.shape.zones, length(data.aws_availability_zones.available.names)))
+  nat_count = local.shape.single_nat_gateway ? 1 : length(local.azs)
+
+  # A load balancer needs a /27 with eight free addresses in each zone; nodes and pods get a sixteenth of the network.
+  public_bits = min(8, 27 - tonumber(split("/", var.vpc_cidr)[1]))
 }
 
 resource "aws_vpc" "this" {
@@ -31,7 +44,7 @@ resource "aws_internet_gateway" "this" {
 
   tags = { Name = local.name }
 
-  # The provider would move it once the new network is there, and the old one cannot be deleted while it has it.
+  # The provider would move it only once a new VPC exists, and the old VPC cannot be deleted while it is attached.
   lifecycle {
     replace_triggered_by = [aws_vpc.this.id]
   }
@@ -42,7 +55,7 @@ resource "aws_subnet" "public" {
 
   vpc_id                  = aws_vpc.this.id
   availability_zone       = local.azs[count.index]
-  cidr_block              = cidrsubnet(var.vpc_cidr, 8, count.index)
+  cidr_block              = cidrsubnet(var.vpc_cidr, local.public_bits, count.index)
   map_public_ip_on_launch = false
 
   tags = {
@@ -118,7 +131,7 @@ resource "aws_route" "private_nat" {
 
   route_table_id         = aws_route_table.private[count.index].id
   destination_cidr_block = "0.0.0.0/0"
-  nat_gateway_id         = aws_nat_gateway.this[var.single_nat_gateway ? 0 : count.index].id
+  nat_gateway_id         = aws_nat_gateway.this[local.shape.single_nat_gateway ? 0 : count.index].id
 }
 
 resource "aws_route_table_association" "private" {
@@ -126,25 +139,6 @@ resource "aws_route_table_association" "private" {
 
   subnet_id      = aws_subnet.private[count.index].id
   route_table_id = aws_route_table.private[count.index].id
-}
-
-resource "aws_cloudwatch_log_group" "flow" {
-  name              = "/aws/vpc/${local.name}/flow"
-  retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.logs.arn
-
-  depends_on = [aws_kms_key_policy.logs]
-}
-
-resource "aws_flow_log" "this" {
-  vpc_id                   = aws_vpc.this.id
-  traffic_type             = "ALL"
-  log_destination_type     = "cloud-watch-logs"
-  log_destination          = aws_cloudwatch_log_group.flow.arn
-  iam_role_arn             = aws_iam_role.flow.arn
-  max_aggregation_interval = 60
-
-  tags = { Name = local.name }
 }
 
 resource "aws_vpc_endpoint" "s3" {
@@ -156,14 +150,35 @@ resource "aws_vpc_endpoint" "s3" {
   tags = { Name = "${local.name}-s3" }
 }
 
+resource "aws_security_group" "endpoints" {
+  count = local.shape.interface_endpoints ? 1 : 0
+
+  name        = "${local.name}-endpoints"
+  description = "Interface endpoints"
+  vpc_id      = aws_vpc.this.id
+
+  tags = { Name = "${local.name}-endpoints" }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "endpoints_https" {
+  count = local.shape.interface_endpoints ? 1 : 0
+
+  security_group_id = aws_security_group.endpoints[0].id
+  description       = "HTTPS from the VPC"
+  cidr_ipv4         = var.vpc_cidr
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
 resource "aws_vpc_endpoint" "interface" {
-  for_each = toset(["ecr.api", "ecr.dkr", "sts", "logs"])
+  for_each = toset(local.shape.interface_endpoints ? ["ecr.api", "ecr.dkr", "sts", "logs"] : [])
 
   vpc_id              = aws_vpc.this.id
   service_name        = "com.amazonaws.${var.region}.${each.key}"
   vpc_endpoint_type   = "Interface"
   subnet_ids          = aws_subnet.private[*].id
-  security_group_ids  = [aws_security_group.endpoints.id]
+  security_group_ids  = [aws_security_group.endpoints[0].id]
   private_dns_enabled = true
 
   tags = { Name = "${local.name}-${each.key}" }

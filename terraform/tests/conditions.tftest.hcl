@@ -1,4 +1,4 @@
-# What each setting switches on, off or over.
+# What each setting turns on or off, or changes.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -39,8 +39,8 @@ run "the_defaults_are_safe" {
   }
 
   assert {
-    condition     = length(aws_nat_gateway.this) == 3
-    error_message = "A NAT gateway per zone."
+    condition     = length(aws_nat_gateway.this) == 1 && length(aws_subnet.private) == 3
+    error_message = "The profile is standard: three zones, one NAT gateway."
   }
 
   assert {
@@ -84,16 +84,42 @@ run "the_defaults_are_safe" {
   }
 }
 
-run "one_nat_gateway_is_cheaper" {
+run "nodes_with_arm_processors_get_their_own_system_and_images" {
   command = plan
 
   variables {
-    single_nat_gateway = true
+    node_instance_types = ["t4g.large", "c7gd.large", "im4gn.large", "x2gd.large"]
   }
 
   assert {
-    condition     = length(aws_nat_gateway.this) == 1 && length(aws_route.private_nat) == 3
-    error_message = "One gateway serves all three zones."
+    condition     = aws_eks_node_group.main.ami_type == "AL2023_ARM_64_STANDARD" && output.node_architecture == "arm64"
+    error_message = "Graviton families have a g after the generation."
+  }
+}
+
+run "a_g_elsewhere_is_no_arm_processor" {
+  command = plan
+
+  variables {
+    node_instance_types = ["g5.large", "g4dn.large", "m6i.large", "trn1.2xlarge"]
+  }
+
+  assert {
+    condition     = aws_eks_node_group.main.ami_type == "AL2023_x86_64_STANDARD" && output.node_architecture == "amd64"
+    error_message = "Only a g after the generation names a Graviton family."
+  }
+}
+
+run "a_nat_gateway_per_zone_survives_the_loss_of_one" {
+  command = plan
+
+  variables {
+    single_nat_gateway = false
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.this) == 3 && length(aws_route.private_nat) == 3
+    error_message = "Each zone has its own."
   }
 }
 
@@ -132,6 +158,49 @@ run "other_ports_are_in_listeners_rules_and_url" {
     condition     = aws_vpc_security_group_ingress_rule.alb["https"].from_port == 8443
     error_message = "The security group follows the ports."
   }
+}
+
+run "a_zone_is_made_and_host_names_are_one_list" {
+  command = plan
+
+  assert {
+    condition     = length(aws_route53_zone.this) == 1 && aws_acm_certificate_validation.this.timeouts.create == "15m"
+    error_message = "A zone of its own, and a certificate that does not wait for hours."
+  }
+
+  assert {
+    condition     = join(" ", output.host_names) == "shop.example.com www.shop.example.com" && toset(keys(aws_route53_record.app)) == toset(output.host_names)
+    error_message = "What has a record is what the application is told to answer to."
+  }
+}
+
+run "a_zone_that_exists_is_used" {
+  command = plan
+
+  variables {
+    hosted_zone_id = "Z0123456789ABCDEFGHIJ"
+  }
+
+  assert {
+    condition     = length(aws_route53_zone.this) == 0 && aws_route53_record.app["shop.example.com"].zone_id == "Z0123456789ABCDEFGHIJ"
+    error_message = "No second zone of the same name."
+  }
+
+  assert {
+    condition     = contains(output.name_servers, "ns-1.awsdns-00.com")
+    error_message = "The name servers are those of the zone."
+  }
+}
+
+run "a_zone_of_another_domain_is_refused" {
+  command = plan
+
+  variables {
+    hosted_zone_id = "Z0123456789ABCDEFGHIJ"
+    domain_name    = "shop.badexample.com"
+  }
+
+  expect_failures = [data.aws_route53_zone.given]
 }
 
 run "administrators_get_an_entry_each" {
@@ -235,7 +304,7 @@ run "protection_can_be_lifted" {
   }
 }
 
-run "only_the_protected_branch_deploys_and_applies" {
+run "only_the_protected_branch_applies_builds_and_deploys" {
   command = plan
 
   variables {
@@ -243,12 +312,95 @@ run "only_the_protected_branch_deploys_and_applies" {
   }
 
   assert {
-    condition     = keys(aws_iam_role.gitlab) == ["apply", "deploy", "plan"]
-    error_message = "Three roles."
+    condition     = keys(aws_iam_role.ci) == ["apply", "build", "deploy", "plan"]
+    error_message = "A role for each kind of job."
   }
 
   assert {
-    condition     = endswith(local.gitlab_refs["deploy"], "ref:release") && endswith(local.gitlab_refs["apply"], "ref:release") && endswith(local.gitlab_refs["plan"], "ref:*")
-    error_message = "Every branch may plan; one may deploy and apply."
+    condition     = alltrue([for role, subject in local.ci_subjects : endswith(subject.gitlab, role == "plan" ? "ref:*" : "ref:release")])
+    error_message = "Every branch may plan; one may do the rest."
+  }
+
+  assert {
+    condition     = length(aws_iam_openid_connect_provider.github) == 0
+    error_message = "GitHub's tokens are worth nothing unless a repository is named."
+  }
+}
+
+run "a_github_repository_takes_the_roles_by_environment" {
+  command = plan
+
+  variables {
+    github_repository = "example/shop"
+  }
+
+  assert {
+    condition     = local.ci_subjects["apply"].github == "repo:example/shop:environment:production/apply"
+    error_message = "The subject names repository and environment."
+  }
+
+  assert {
+    condition     = aws_iam_openid_connect_provider.github[0].url == "https://token.actions.githubusercontent.com"
+    error_message = "GitHub's own issuer."
+  }
+}
+
+run "an_image_is_read_by_whoever_it_is_promoted_to" {
+  command = plan
+
+  variables {
+    promotes_to   = ["arn:aws:iam::222222222222:role/shop-production-ci-build", "arn:aws:iam::222222222222:role/platform-admin"]
+    promoted_from = "arn:aws:ecr:eu-west-1:111111111111:repository/shop/app"
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.promotion.statement[0].actions == toset(["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"])
+    error_message = "They read, and nothing else."
+  }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.promotion.statement[0].principals).identifiers == toset(["arn:aws:iam::222222222222:root"])
+    error_message = "Of each account these roles alone, said once."
+  }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.promotion.statement[0].condition).values == tolist(var.promotes_to)
+    error_message = "Nobody but the roles that are named."
+  }
+
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.ci_build.statement : s.resources if s.sid == "Promotion"]) == toset([var.promoted_from])
+    error_message = "The build role reads the repository that is named, and no other."
+  }
+}
+
+run "nobody_else_reads_images_unless_they_are_named" {
+  command = plan
+
+  assert {
+    condition     = length(aws_ecr_repository_policy.app) == 0
+    error_message = "No policy on the repository."
+  }
+
+  assert {
+    condition     = [for s in data.aws_iam_policy_document.ci_build.statement : s.sid] == ["RegistryLogin", "Push"]
+    error_message = "No other repository."
+  }
+}
+
+run "services_take_on_roles_for_this_account_only" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for service, document in data.aws_iam_policy_document.assume :
+      length([for c in document.statement[0].condition : c if c.variable == "aws:SourceAccount"]) == (service == "node" ? 0 : 1)
+    ])
+    error_message = "aws:SourceAccount in every trust policy but EC2's, which does not send it."
+  }
+
+  assert {
+    condition     = toset([for c in data.aws_iam_policy_document.pod_identity.statement[0].condition : c.variable]) == toset(["aws:SourceAccount", "aws:SourceArn"])
+    error_message = "Pods of this cluster only."
   }
 }

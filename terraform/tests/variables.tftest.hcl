@@ -1,5 +1,6 @@
-# Each variable refuses what would fail later, or would be unsafe. A run has one bad value of each, since it costs seconds: Terraform names
-# each variable of `expect_failures` that accepted its value. What is compared with another variable stands in a run where that one is good.
+# Each variable refuses values that would fail later or are unsafe. A run takes seconds, so each has one bad value for many
+# variables; Terraform names those in `expect_failures` that accepted theirs. A variable that is compared with another one is
+# in a run where that one has a good value.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -24,17 +25,22 @@ run "refuses_the_first_bad_values" {
     addon_versions            = { "vpc-cni" = "v1.21.1-eksbuild.3" }
     api_allowed_cidrs         = ["0.0.0.0/0"]
     admin_principal_arns      = ["admin"]
-    node_instance_types       = []
+    node_instance_types       = ["m6i.large", "m7g.large"]
+    profile                   = "huge"
+    zones                     = 1
     node_min_size             = 0
-    node_max_size             = 101
     node_disk_gib             = 10
     app_namespace             = "Shop"
     node_port                 = 80
     domain_name               = "localhost"
+    hosted_zone_id            = "shop.example.com"
     http_port                 = 0
     gitlab_url                = "https://gitlab.com/"
     gitlab_project_path       = "shop"
     gitlab_branch             = "*"
+    github_repository         = "example/*"
+    promotes_to               = ["arn:aws:iam::222222222222:role/*"]
+    promoted_from             = "shop/app"
     log_retention_days        = 42
     alarm_email               = "oncall"
     latency_threshold_seconds = 0
@@ -52,16 +58,21 @@ run "refuses_the_first_bad_values" {
     var.api_allowed_cidrs,
     var.admin_principal_arns,
     var.node_instance_types,
+    var.profile,
+    var.zones,
     var.node_min_size,
-    var.node_max_size,
     var.node_disk_gib,
     var.app_namespace,
     var.node_port,
+    var.hosted_zone_id,
     var.domain_name,
     var.http_port,
     var.gitlab_url,
     var.gitlab_project_path,
     var.gitlab_branch,
+    var.github_repository,
+    var.promotes_to,
+    var.promoted_from,
     var.log_retention_days,
     var.alarm_email,
     var.latency_threshold_seconds,
@@ -89,6 +100,9 @@ run "refuses_the_second" {
     https_port           = 70000
     gitlab_url           = "http://gitlab.com"
     gitlab_project_path  = "example/*"
+
+    rate_limit            = 9
+    web_acl_counted_rules = ["Size Restrictions"]
   }
 
   expect_failures = [
@@ -106,6 +120,8 @@ run "refuses_the_second" {
     var.node_port,
     var.domain_name,
     var.https_port,
+    var.rate_limit,
+    var.web_acl_counted_rules,
     var.gitlab_url,
     var.gitlab_project_path,
   ]
@@ -115,13 +131,17 @@ run "refuses_the_third" {
   command = plan
 
   variables {
-    project           = "a-project-of-17-ch"
-    environment       = "prod_1"
-    vpc_cidr          = "nonsense"
-    api_allowed_cidrs = ["everyone"]
-    node_desired_size = 99
-    domain_name       = "*.example.com"
-    https_port        = 80
+    project             = "a-project-of-17-ch"
+    environment         = "prod_1"
+    vpc_cidr            = "nonsense"
+    api_allowed_cidrs   = ["everyone"]
+    node_instance_types = ["m7g.large", "m6i.large"]
+    node_desired_size   = 99
+    node_max_size       = 9
+    node_image_release  = "1.34.1-20251101"
+    domain_name         = "*.example.com"
+    https_port          = 80
+    review_slots        = 9
   }
 
   expect_failures = [
@@ -129,9 +149,12 @@ run "refuses_the_third" {
     var.environment,
     var.vpc_cidr,
     var.api_allowed_cidrs,
+    var.node_instance_types,
     var.node_desired_size,
+    var.node_image_release,
     var.domain_name,
     var.https_port,
+    var.review_slots,
   ]
 }
 
@@ -139,12 +162,30 @@ run "refuses_the_fourth" {
   command = plan
 
   variables {
-    project     = "shop-"
-    environment = "an-environment-of-22-c"
+    project            = "shop-"
+    environment        = "an-environment-of-22-c"
+    node_image_release = "latest"
+    node_min_size      = 3
+    node_max_size      = 2
+    node_port          = 32766
+    review_slots       = 2
   }
 
   expect_failures = [
     var.project,
     var.environment,
+    var.node_image_release,
+    var.node_max_size,
+    var.review_slots,
   ]
+}
+
+run "refuses_the_fifth" {
+  command = plan
+
+  variables {
+    node_max_size = 101
+  }
+
+  expect_failures = [var.node_max_size]
 }

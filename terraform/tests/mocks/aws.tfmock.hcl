@@ -12,8 +12,17 @@ mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }
 }
 
+mock_data "aws_route53_zone" {
+  defaults = {
+    zone_id      = "Z0123456789ABCDEFGHIJ"
+    name         = "example.com"
+    private_zone = false
+    name_servers = ["ns-1.awsdns-00.com"]
+  }
+}
+
 mock_data "aws_partition" {
-  defaults = { partition = "aws" }
+  defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
 }
 
 mock_resource "aws_acm_certificate" {
@@ -31,4 +40,9 @@ mock_resource "aws_acm_certificate" {
       },
     ]
   }
+}
+
+# The account has no cluster yet; a run overrides this for one that has.
+mock_data "aws_eks_clusters" {
+  defaults = { names = [] }
 }
