@@ -1,6 +1,6 @@
-# The tag says what we mean. Which bytes it named is recorded at each build: the digest of the base is
-# part of the build's provenance. A digest here would be stronger; to pin one, write
-# python:3.11-slim-bookworm@sha256:… in all three places. Where Docker Hub is out of reach,
+# The tag says what we mean. Which bytes it stands for is asked of its registry before a build, which starts from those;
+# their digest is a part of what our image is named by. A digest here would be stronger; to pin one, write
+# python:3.11-slim-bookworm@sha256:… in all three places and in longshore.toml. Where Docker Hub is out of reach,
 # a build context of the same name takes this image's place.
 FROM python:3.11-slim-bookworm AS dependencies
 COPY requirements/application.txt /requirements.txt

@@ -1,4 +1,4 @@
-"""Every error, ours or the framework's, answers in one JSON shape."""
+"""All errors, ours and the framework's, as JSON of one shape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def install(app: Flask) -> None:
-    """Answer every HTTP error and every exception that a view of APP lets out."""
+    """Handle every HTTP error and unhandled exception of APP."""
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -20,7 +20,7 @@ def _http_error(error: HTTPException) -> AnyResponse:
     """Keep the status and headers (Allow, Retry-After …) and replace the HTML body."""
     response = error.get_response()
     if error.code is None or error.code < 400:
-        return response  # a redirect, or an answer that a view chose itself
+        return response  # a redirect, or a response made by a view
     body = {
         "status": error.code,
         "code": error.name.lower().replace(" ", "_"),
@@ -33,6 +33,6 @@ def _http_error(error: HTTPException) -> AnyResponse:
 
 
 def _unexpected(error: Exception) -> AnyResponse:
-    """Log what happened; tell the client nothing but that it did, and the id to quote."""
+    """Log the exception; tell the client only that there was one, and the request id."""
     log.error("unexpected exception", exc_info=error)
     return _http_error(InternalServerError("Something went wrong on our side."))

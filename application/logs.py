@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout, for our own lines and for those of libraries and gunicorn."""
+"""Logging to stdout as one JSON object per line, including libraries and gunicorn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from structlog.typing import Processor
 
-# Tracebacks stay text: structured ones would carry local variables, and those may hold secrets.
+# Tracebacks stay text: structured ones would include local variables, which may hold secrets.
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -21,7 +21,7 @@ SHARED: list[Processor] = [
 
 
 def dictionary(level: str) -> dict[str, Any]:
-    """The logging configuration at LEVEL, in the form that `dictConfig` and gunicorn take."""
+    """Return the logging configuration at LEVEL, for `dictConfig` and gunicorn."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -35,26 +35,20 @@ def dictionary(level: str) -> dict[str, Any]:
                 ],
             }
         },
-        "handlers": {
-            "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}
-        },
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
         "root": {"level": level, "handlers": ["stdout"]},
         "loggers": {
             "gunicorn.error": {"level": level, "handlers": ["stdout"], "propagate": False},
-            "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},  # ours says more
+            "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},  # our access line says more
         },
     }
 
 
 def configure(level: str) -> None:
-    """Send every logger of this process through the JSON form at LEVEL."""
+    """Make every logger of this process write JSON at LEVEL."""
     logging.config.dictConfig(dictionary(level))
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[structlog.stdlib.filter_by_level, *SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

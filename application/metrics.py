@@ -1,4 +1,4 @@
-"""Prometheus metrics by route template, added up over the workers of this pod."""
+"""Prometheus metrics by route template, summed over the workers of this pod."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class Metrics:
-    """The counters of one application object, in a registry of their own."""
+    """The metrics of one application object, in their own registry."""
 
     def __init__(self, settings: Settings) -> None:
         self.registry = CollectorRegistry()
@@ -36,7 +36,7 @@ class Metrics:
         )
         release = Gauge(
             "app_release",
-            "Always 1; its labels name what runs.",
+            "Always 1; the labels identify the release.",
             ("revision", "digest"),
             registry=self.registry,
             multiprocess_mode="max",
@@ -45,29 +45,29 @@ class Metrics:
 
     def begin(self) -> None:
         """Count a request as running."""
-        # A client may invent methods without end; each would be a time series.
+        # Clients can make up any number of methods; each would be a time series.
         g.labels = (request.method if request.method in METHODS else "other", route())
         g.counted_from = time.perf_counter()
         self.running.labels(*g.labels).inc()
 
     def finish(self, response: Response) -> Response:
-        """Count the answer and the time that it took."""
+        """Count the response and its duration."""
         self.requests.labels(*g.labels, response.status_code).inc()
         self.seconds.labels(*g.labels).observe(time.perf_counter() - g.counted_from)
         return response
 
     def end(self, _: BaseException | None) -> None:
-        """Count the request as running no more, however it ended."""
+        """Count the request as ended, whatever the outcome."""
         if labels := g.pop("labels", None):
             self.running.labels(*labels).dec()
 
     def text(self) -> bytes:
-        """What all workers counted so far, in Prometheus' text form."""
+        """Return the counts of all workers in Prometheus' text format."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
-        together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        combined = CollectorRegistry()
+        MultiProcessCollector(combined)  # type: ignore[no-untyped-call]
+        return generate_latest(combined)
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -75,7 +75,7 @@ def install(app: Flask, settings: Settings) -> None:
     metrics = Metrics(settings)
 
     def serve() -> Response:
-        # What came through the balancer bears this header; a scraper inside the cluster does not.
+        # Requests through the load balancer have this header; those of a scraper inside the cluster do not.
         if not settings.public_metrics and settings.proxy_hops and "X-Forwarded-For" in request.headers:
             abort(404)
         return Response(metrics.text(), content_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""What people see: the page, its static files, and the version for programs."""
+"""The page with its static files, and the version for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHORT = 12
 
 
 def blueprint_for(settings: Settings) -> Blueprint:
-    """The page, /version and /static, all telling what SETTINGS say runs here."""
+    """Return the routes /, /version and /static, which show the release from SETTINGS."""
     blueprint = Blueprint("pages", __name__)
     short = settings.digest.removeprefix("sha256:")[:SHORT] if DIGEST.fullmatch(settings.digest) else ""
 
@@ -30,8 +30,8 @@ def blueprint_for(settings: Settings) -> Blueprint:
 
     @blueprint.get("/static/<path:name>")
     def static(name: str) -> AnyResponse:
-        # Flask's own ETag is made of size and time, and in a reproducible image all times are equal:
-        # a changed file of equal size would stay in every browser. So the tag is of the content.
+        # Flask derives the ETag from size and time, but in a reproducible image all times are equal: browsers would
+        # keep a changed file of the same size. So derive it from the content.
         response = send_from_directory(STATIC, name, conditional=False, etag=False)
         response.direct_passthrough = False
         del response.headers["Last-Modified"]

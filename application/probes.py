@@ -1,4 +1,4 @@
-"""What the platform asks: whether to restart this process, and whether to send it traffic."""
+"""Kubernetes' probes: whether to restart this process, and whether to send it traffic."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from flask import Blueprint, abort
 
 
 def blueprint_for(draining_file: Path | None) -> Blueprint:
-    """/livez and /readyz; the latter fails from the moment that DRAINING_FILE exists."""
+    """Return the routes /livez and /readyz; the latter fails once DRAINING_FILE exists."""
     blueprint = Blueprint("probes", __name__)
 
     @blueprint.get("/livez")
     def livez() -> tuple[str, dict[str, str]]:
-        # Looks at nothing else: a restart would not mend a dependency.
+        # Checks no dependency: a restart would not repair it.
         return "ok\n", {"Content-Type": "text/plain"}
 
     @blueprint.get("/readyz")

@@ -1,4 +1,4 @@
-"""What is refused before it reaches a view, and the headers that every answer carries."""
+"""Request limits and security headers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from application.settings import Settings
 
-# The kubelet, the balancer and Prometheus ask by address, so these answer under any Host.
+# The kubelet, the load balancer and Prometheus connect by IP address, so these routes accept any Host.
 ANY_HOST = frozenset({"probes.livez", "probes.readyz", "metrics"})
 FORM_BYTES = 65_536
 FORM_PARTS = 100
@@ -37,8 +37,8 @@ def install(app: Flask, settings: Settings) -> None:
         MAX_FORM_PARTS=FORM_PARTS,
     )
     if hops := settings.proxy_hops:
-        # Proxies append to X-Forwarded-For, but the last one replaces the scheme. X-Forwarded-Host and
-        # -Prefix are believed from nobody: the balancer passes on whatever a client writes there.
+        # Proxies append to X-Forwarded-For, but the last one replaces the scheme. Never trust X-Forwarded-Host and
+        # -Prefix: the load balancer passes on whatever a client sends.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=1, x_host=0)  # type: ignore[method-assign]
     headers = _headers()
     hsts = StrictTransportSecurity().max_age(settings.hsts_seconds)
@@ -46,8 +46,8 @@ def install(app: Flask, settings: Settings) -> None:
     def refuse() -> None:
         limited = settings.trusted_hosts and request.endpoint not in ANY_HOST
         if limited and not host_is_trusted(request.host.lower(), settings.trusted_hosts):
-            abort(400, "This service does not answer under that host name.")
-        # Flask looks only when a view reads the body; no view here does, and none should have to.
+            abort(400, "This service is not available under that host name.")
+        # Flask checks this only when a view reads the body, which no view here does.
         if (request.content_length or 0) > settings.max_body_bytes:
             abort(413)
 
@@ -55,7 +55,7 @@ def install(app: Flask, settings: Settings) -> None:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Cache-Control", "no-store")
-        # Redirecting to HTTPS is the balancer's work: probes come in plain HTTP and must be answered.
+        # The load balancer redirects to HTTPS: here, probes use plain HTTP and must be answered.
         if request.is_secure and settings.hsts_seconds:
             response.headers.setdefault(hsts.header_name, hsts.header_value)
         return response
@@ -65,7 +65,7 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def _headers() -> dict[str, str]:
-    """Everything is refused except our own style sheet and picture, loaded from here."""
+    """Return headers that allow only our own style sheet and images."""
     policy = ContentSecurityPolicy().default_src("'none'").style_src("'self'").img_src("'self'")
     policy = policy.base_uri("'none'").form_action("'none'").frame_ancestors("'none'")
     return dict(

@@ -1,4 +1,4 @@
-"""Every setting of the service: its environment variable, its type, its limits and its default."""
+"""The settings of the service: environment variables, types, limits and defaults."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HOST = re.compile(r"\.?[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
 class SettingsError(ValueError):
-    """A setting that the service must not start with; the text is one sentence for a person."""
+    """A setting is invalid, and the service must not start; the message is one sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the service was told at its start. `read` is the only reader of the environment."""
+    """The settings of one process. Only `read` reads the environment."""
 
     revision: str = UNSET
     digest: str = UNSET
@@ -31,28 +31,28 @@ class Settings:
     workers: int = 1
     threads: int = 8
     run_dir: Path | None = None
-    """Holds the draining mark and the counts that workers share; None outside gunicorn."""
+    """Holds the draining file and the counts that workers share; None outside gunicorn."""
     proxy_hops: int = 0
-    """How many proxies in front of us add to X-Forwarded-For; 0 believes no forwarded header."""
+    """How many proxies add to X-Forwarded-For; with 0, no forwarded header is trusted."""
     trusted_hosts: tuple[str, ...] = ()
-    """Host names that are served, `.name` with its subdomains; none given means any."""
+    """Host names to serve, `.name` with its subdomains; empty means any."""
     forwarded_allow_ips: tuple[str, ...] = ("127.0.0.1", "::1")
-    """Peers whose scheme header gunicorn itself believes."""
+    """Peers whose scheme header gunicorn trusts."""
     public_metrics: bool = False
-    """Whether /metrics also answers what came through a proxy."""
+    """Whether /metrics is also available through a proxy."""
     hsts_seconds: int = 31_536_000
     max_body_bytes: int = 1_048_576
     secret_key: str | None = field(default=None, repr=False)
-    """Signs sessions. There is no default: without a key, using a session is an error."""
+    """Signs sessions. Without a key, using a session is an error."""
 
     @property
     def draining_file(self) -> Path | None:
-        """While this file exists the pod is about to stop; the preStop hook creates it."""
+        """Exists while the pod is about to stop; the preStop hook creates it."""
         return self.run_dir / "draining" if self.run_dir else None
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """Read ENVIRONMENT; raise SettingsError at the first value that cannot be meant."""
+        """Read ENVIRONMENT. Raises SettingsError at the first invalid value."""
         values = _Values(environment)
         settings = cls(
             revision=values.text("REVISION", UNSET),
@@ -75,14 +75,14 @@ class Settings:
 
 
 class _Values:
-    """Typed reading of one mapping. An empty value counts as absent, as it does in Kubernetes."""
+    """Typed access to a mapping. An empty value counts as absent."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._known: set[str] = set()
 
     def refuse_misspelt(self) -> None:
-        """A misspelt limit would otherwise be no limit. Other programs' APP_ variables are left alone."""
+        """Refuse misspelt names, which would otherwise be ignored. Other programs' APP_ variables are left alone."""
         for name in sorted(self._environment.keys() - self._known):
             if name.startswith("APP_") and (near := get_close_matches(name, self._known, n=1, cutoff=0.85)):
                 raise SettingsError(f"{name} is not a setting; did you mean {near[0]}?")
@@ -99,7 +99,7 @@ class _Values:
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         text = self.text(name, str(default))
-        # int() alone would take "1_000" and "²"; nobody means those.
+        # int() alone would also accept "1_000" and "²".
         if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
             raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {text!r}.")
         return int(text)
