@@ -1,4 +1,4 @@
-"""The deployed project, for all tests together; in what state they find it, and that it is gone in the end."""
+"""The deployed project that all tests share, the state in which they get it, and its removal at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST_START = 1500  # seconds: a machine that has compiled nothing yet
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The project, deployed once; stopped and forgotten in the end."""
+    """The project, deployed once; its environment is deleted at the end."""
     home = tmp_path_factory.mktemp("home")
     project = make_project(tmp_path_factory.mktemp("project") / "shop", "e2e", home)
     try:
@@ -28,14 +28,14 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.fixture
 def project(live: Project) -> Iterator[Project]:
-    """The deployed project; edits are taken back afterwards, and the committed revision serves again."""
+    """The deployed project; edits are reverted afterwards."""
     yield live
     live.restore()
 
 
 @pytest.fixture
 def site(project: Project) -> Iterator[Project]:
-    """The deployed project, serving what stands in it."""
+    """The deployed project, serving its current sources."""
     project.deploy("--skip-checks")
     yield project
     project.restore()
@@ -45,17 +45,17 @@ def site(project: Project) -> Iterator[Project]:
 def planned(live: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reviewed]:
     live.restore()
     live.deploy("--skip-checks")
-    kept = tmp_path_factory.mktemp("plan")
-    one = Reviewed(live, kept, {live.key(LATENCY): "3"})
-    said = live.invoke("infra.plan", "-e", live.name, "--json", **one.environ).data
-    assert {change["action"] for change in said["changes"]} == {"update"}
-    assert any("threshold: 1.5 → 3" in change["details"] for change in said["changes"])
+    copies = tmp_path_factory.mktemp("plan")
+    plan = Reviewed(live, copies, {live.key(LATENCY): "3"})
+    changes = live.invoke("infra.plan", "-e", live.name, "--json", **plan.environ).data["changes"]
+    assert {change["action"] for change in changes} == {"update"}
+    assert any("threshold: 1.5 → 3" in change["details"] for change in changes)
     for name in ("plan.tfplan", "plan.json"):
-        shutil.copy2(one.folder / name, kept / name)
-    assert (one.folder / "plan.tfplan").stat().st_mode & 0o777 == 0o600
+        shutil.copy2(plan.folder / name, copies / name)
+    assert (plan.folder / "plan.tfplan").stat().st_mode & 0o777 == 0o600
     report = json.loads((live.folder / ".longshore" / "report" / "terraform.json").read_text())
-    assert report == {"create": 0, "update": len(said["changes"]), "delete": 0}
-    yield one
+    assert report == {"create": 0, "update": len(changes), "delete": 0}
+    yield plan
     live.restore()
 
 

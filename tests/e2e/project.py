@@ -1,4 +1,4 @@
-"""A throw-away project with an environment of its own: a clone of this working tree, other ports, other addresses, other state."""
+"""A throw-away copy of this working tree, with an environment, ports and state of its own."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from longshore.pipeline import files
+from longshore.settings.load import load
+
 ROOT = Path(__file__).parent.parent.parent
-REGION = "eu-central-1"
+REGION = "eu-west-1"  # not Terraform's default
 
 
 ENVIRONMENT = """
 [environments.{name}]
 account = "123456789012"
-region = "eu-central-1"
+region = "eu-west-1"
 approve = "auto"
 overlay = "local"
 variables_file = "terraform/environments/local.tfvars"
@@ -42,7 +47,7 @@ https_port = {https}
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended: exit code, both streams, and what it said as JSON."""
+    """The result of a command: exit code, both streams; `data` is the JSON document that it printed."""
 
     exit_code: int
     out: str
@@ -54,20 +59,28 @@ class Ran:
 
 
 class Project:
-    """A checkout of the project whose commands are run as a user would run them."""
+    """A checkout of the project, with its commands run as a user runs them."""
 
-    def __init__(self, folder: Path, name: str, ports: tuple[int, int, int], home: Path) -> None:
-        self.folder, self.name = folder, name
+    def __init__(
+        self, folder: Path, name: str, ports: tuple[int, int, int], home: Path, namespace: str = "shop"
+    ) -> None:
+        self.folder, self.name, self.namespace = folder, name, namespace
+        self.host = f"{namespace}.localhost"
         self.http_port, self.https_port, self.aws_port = ports
-        # Compiled programs are shared with the machine's user; state is not.
+        # The cache of compiled programs is the user's own; the state is not.
         self.environ = {**os.environ, "XDG_STATE_HOME": str(home / "state"), "CI": "true", "NO_COLOR": "1"}
 
     def invoke(self, *words: str, deadline: float = 300, check: bool = True, **environ: str) -> Ran:
-        """Run `invoke WORDS` in the project; end it and fail when it takes longer than DEADLINE seconds."""
+        """Run `invoke WORDS` in the project. Stop it and fail if it takes longer than DEADLINE seconds."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "invoke", *words], cwd=self.folder, env=self.environ | environ, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "invoke", *words],
+            cwd=self.folder,
+            env=self.environ | environ,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
         try:
             out, err = process.communicate(timeout=deadline)
         except subprocess.TimeoutExpired:
@@ -79,79 +92,113 @@ class Project:
         return Ran(process.returncode, out, err)
 
     def deploy(self, *words: str, **options: Any) -> Ran:
-        """Run `invoke deploy` for the project's own environment, with its answer as JSON."""
+        """Run `invoke deploy --json` for the project's own environment."""
         return self.invoke("deploy", "-e", self.name, "--json", *words, **options)
 
     def state(self) -> Path:
-        """The folder in which the environment keeps what it is."""
+        """The environment's state folder."""
         return next((Path(self.environ["XDG_STATE_HOME"]) / "longshore").glob(f"*-{self.name}-*"))
 
+    def run(self) -> Path:
+        """The folder of the environment's sockets and pids. Another checkout may have an environment of this name."""
+        return Path("/run/longshore") / self.state().name
+
     def key(self, setting: str) -> str:
-        """The environment variable that overrides a SETTING of the environment."""
+        """The environment variable that overrides SETTING of the environment."""
         return f"LONGSHORE__ENVIRONMENTS__{self.name.upper()}__{setting}"
 
     def ship(self, *words: str, **options: Any) -> Ran:
-        """Deploy without the gates, however that ends."""
+        """Deploy without the gates; it may fail."""
         return self.deploy("--skip-checks", *words, check=False, **options)
 
     def releases(self) -> list[dict[str, Any]]:
-        """What the environment has recorded, the newest first."""
+        """The recorded releases, newest first."""
         return list(self.invoke("history", "-e", self.name, "--json").data["releases"])
 
     def administering(self, *words: str) -> subprocess.Popen[str]:
-        """Begin what the cluster's administrator does with kubectl."""
-        argv = [kubectl(), f"--kubeconfig={self.state() / 'pki' / 'admin.conf'}", "-n", "shop", *words]
+        """Start kubectl as the cluster's administrator."""
+        argv = [kubectl(), f"--kubeconfig={self.state() / 'pki' / 'admin.conf'}", "-n", self.namespace, *words]
         return subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def admin(self, *words: str) -> str:
-        """Do with kubectl what the cluster's administrator may; return what it prints."""
+        """Run kubectl as the cluster's administrator; return its output."""
         with self.administering(*words) as process:
             out, err = process.communicate(timeout=60)
         assert process.returncode == 0, out + err
         return out
 
     def kubectl(self, *words: str) -> dict[str, Any]:
-        """Ask the cluster as its administrator."""
+        """Return the JSON that kubectl prints for the cluster's administrator."""
         return json.loads(self.admin(*words, "-o", "json"))  # type: ignore[no-any-return]
 
+    def standing(self) -> set[str]:
+        """Return the names of the pods, once old ones have ended: a deploy leaves those to Kubernetes."""
+        end = time.monotonic() + 60
+        while any("deletionTimestamp" in pod["metadata"] for pod in self.kubectl("get", "pods")["items"]):
+            assert time.monotonic() < end
+            time.sleep(0.5)
+        return set(self.admin("get", "pods", "-o", "name").splitlines())
+
     def client(self, service: str) -> Any:
-        """Return a client of the environment's AWS with the operator's own key."""
-        kept = configparser.ConfigParser()
-        kept.read(self.state() / "aws" / "credentials")
-        key = kept["default"]
+        """Return a client of the environment's AWS with the operator's key."""
+        credentials = configparser.ConfigParser()
+        credentials.read(self.state() / "aws" / "credentials")
+        key = credentials["default"]
         return boto3.client(
-            service, region_name=REGION, endpoint_url=f"http://127.0.0.1:{self.aws_port}",
-            aws_access_key_id=key["aws_access_key_id"], aws_secret_access_key=key["aws_secret_access_key"],
-        )  # fmt: skip
+            service,
+            region_name=REGION,
+            endpoint_url=f"http://127.0.0.1:{self.aws_port}",
+            aws_access_key_id=key["aws_access_key_id"],
+            aws_secret_access_key=key["aws_secret_access_key"],
+        )
+
+    def registry_digests(self) -> set[str]:
+        """Return the digests of the application's image that the registry itself has."""
+        repository = self.invoke("infra.output", "-e", self.name, "--json").data["repository_url"]
+        host, _, name = repository.partition("/")
+        login = json.loads((self.state() / "docker" / "config.json").read_text())["auths"][host]["auth"]
+        types = ("application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.manifest.v1+json")
+        headers = {"Authorization": f"Basic {login}", "Accept": ", ".join(types)}
+
+        def ask(path: str, method: str = "GET") -> Any:
+            request = urllib.request.Request(f"http://{host}/v2/{name}/{path}", headers=headers, method=method)
+            return urllib.request.urlopen(request, timeout=5)
+
+        with ask("tags/list") as answer:
+            tags = json.load(answer)["tags"]
+        digests = set()
+        for tag in tags:
+            with ask(f"manifests/{tag}", "HEAD") as answer:
+                digests.add(answer.headers["Docker-Content-Digest"])
+        return digests
 
     def pid_of(self, part: str) -> int:
-        """Return the process of one of the environment's daemons."""
-        run = next(Path("/run/longshore").glob(f"*-{self.name}-*"))
-        return int(json.loads((run / f"{part}.pid").read_text())[0])
+        """Return the pid of one of the environment's daemons."""
+        return int(json.loads((self.run() / f"{part}.pid").read_text())[0])
 
     def get(self, path: str, *, plain: bool = False) -> tuple[int, dict[str, str], str]:
-        """Ask the public address as a browser would, trusting nothing but the environment's own CA; follow no redirect."""
+        """Return status, headers and body of PATH at the public address, trusting only the environment's CA.
+
+        Redirects are not followed.
+        """
         port = self.http_port if plain else self.https_port
         stream = socket.create_connection(("127.0.0.1", port), timeout=5)
         if not plain:
             context = ssl.create_default_context(cafile=str(self.state() / "pki" / "edge-ca.crt"))
-            stream = context.wrap_socket(stream, server_hostname="shop.localhost")
+            stream = context.wrap_socket(stream, server_hostname=self.host)
         with stream:
-            stream.sendall(
-                f"GET {path} HTTP/1.1\r\nHost: shop.localhost:{port}\r\nConnection: close\r\n\r\n".encode()
-            )
+            headers = f"Host: {self.host}:{port}\r\nUser-Agent: tests\r\nConnection: close"
+            stream.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
             data = b""
             while chunk := stream.recv(1 << 16):
                 data += chunk
         head, _, body = data.decode().partition("\r\n\r\n")
         lines = head.split("\r\n")
-        headers = {
-            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
-        }
-        return int(lines[0].split()[1]), headers, body
+        pairs = (line.partition(":") for line in lines[1:])
+        return int(lines[0].split()[1]), {name.lower(): value.strip() for name, _, value in pairs}, body
 
     def version(self) -> dict[str, str]:
-        """What the application says it is."""
+        """What the application's /version says."""
         status, _, body = self.get("/version")
         assert status == 200, body
         return json.loads(body)  # type: ignore[no-any-return]
@@ -164,27 +211,27 @@ class Project:
         file.write_text(text.replace(old, new, 1))
 
     def change(self, text: str) -> None:
-        """Give the image other content, which changes nothing of what it does."""
+        """Change the content of the image, but not its behaviour."""
         (self.folder / "application" / "note.txt").write_text(text)
 
     def add(self, name: str, text: str) -> None:
-        """Add a file to k8s/base, in the manifest of every environment."""
+        """Add a file to k8s/base, and so to the manifest of every environment."""
         (self.folder / "k8s" / "base" / name).write_text(text)
         self.edit("k8s/base/kustomization.yaml", "resources:\n", f"resources:\n  - {name}\n")
 
     def restore(self) -> None:
-        """Take every edit back."""
+        """Revert every edit."""
         git(self.folder, "checkout", "-q", "--", ".")
         git(self.folder, "clean", "-qfd", "-e", ".longshore")
 
 
 def cache() -> Path:
-    """The folder of what is built once on this machine."""
+    """The cache of programs that are compiled once per machine."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "longshore"
 
 
 def kubectl() -> str:
-    """The kubectl that was built here."""
+    """The kubectl that was compiled on this machine."""
     return str(max((cache() / "kubernetes").glob("*/kubectl")))
 
 
@@ -198,28 +245,36 @@ def git(folder: Path, *words: str) -> str:
 def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in sockets]
     finally:
-        for one in sockets:
-            one.close()
+        for listener in sockets:
+            listener.close()
 
 
-def make_project(folder: Path, name: str, home: Path) -> Project:
-    """Copy the working tree to FOLDER as a repository of its own, with one more local environment, called NAME."""
+def copy(folder: Path) -> None:
+    """Copy the working tree to FOLDER, without Longshore's own suites, which a team's repository does not have."""
     folder.mkdir(parents=True)
     for path in git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
         if path and (ROOT / path).is_file():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, folder / path)
+    settings = folder / "longshore.toml"
+    text, cut = re.subn(r"\[gates\.tests\.(toolkit|rollout)\].*\n(?:.+\n)+", "", settings.read_text())
+    assert cut == 2
+    settings.write_text(text)
+
+
+def make_project(folder: Path, name: str, home: Path) -> Project:
+    """Copy the working tree to FOLDER as a git repository, with one more local environment, called NAME."""
+    copy(folder)
     http, https, aws = free_ports(3)
     settings = folder / "longshore.toml"
-    # A team's repository has no tests of Longshore's; CI has run them before these.
-    ours, cut = re.subn(r"\[gates\.tests\.(toolkit|rollout)\].*\n(?:.+\n)+", "", settings.read_text())
-    assert cut == 2
-    settings.write_text(ours + ENVIRONMENT.format(name=name, http=http, https=https, aws=aws))
+    settings.write_text(settings.read_text() + ENVIRONMENT.format(name=name, http=http, https=https, aws=aws))
+    for path, pipeline in files.rendered(load(folder, {})).items():  # its tests are other suites
+        (folder / path).write_text(pipeline)
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", ".")
-    git(folder, "commit", "-q", "-m", "Take the project as it stands")
+    git(folder, "commit", "-q", "-m", "Begin")
     return Project(folder, name, (http, https, aws), home)

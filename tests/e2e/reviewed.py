@@ -1,4 +1,4 @@
-"""A saved plan that has been reviewed, and the lock of the state that it is for."""
+"""A reviewed plan, saved to be applied, and the lock of its state."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from botocore.exceptions import ClientError
 
 from tests.e2e.project import Project, Ran
 
-LATENCY = "VARIABLES__LATENCY_THRESHOLD_SECONDS"  # of one alarm: a change takes no time, where that of a bucket takes a minute
+LATENCY = "VARIABLES__LATENCY_THRESHOLD_SECONDS"  # of an alarm, which changes at once; a bucket takes a minute
 BUCKET = "shop-terraform-state-123456789012"
 SOMEBODY = {
-    "ID": "0d5a1f7c-1111-2222-3333-444455556666", "Operation": "OperationTypeApply", "Info": "", "Who": "somebody@laptop",
-    "Version": "1.11.4", "Created": "2026-11-25T10:00:00Z", "Path": f"{BUCKET}/e2e/terraform.tfstate",
-}  # fmt: skip
+    "ID": "0d5a1f7c-1111-2222-3333-444455556666",
+    "Operation": "OperationTypeApply",
+    "Info": "",
+    "Who": "somebody@laptop",
+    "Version": "1.11.4",
+    "Created": "2026-11-25T10:00:00Z",
+    "Path": f"{BUCKET}/e2e/terraform.tfstate",
+}
 
 
 def lock_of(project: Project) -> dict[str, str]:
@@ -39,10 +44,10 @@ def await_lock(project: Project) -> None:
 
 @dataclass
 class Reviewed:
-    """A project with a saved plan that changes one thing, kept aside to be put back."""
+    """A project with a saved plan that changes one resource; `copies` has copies of its files."""
 
     project: Project
-    kept: Path
+    copies: Path
     environ: dict[str, str]
 
     @property
@@ -55,7 +60,7 @@ class Reviewed:
 
     def put_back(self) -> None:
         for name in ("plan.tfplan", "plan.json"):
-            shutil.copy2(self.kept / name, self.folder / name)
+            shutil.copy2(self.copies / name, self.folder / name)
 
     def apply(self, *words: str, **environ: str) -> Ran:
         command = ("infra.apply", "-e", self.project.name, "--json", *words)

@@ -1,4 +1,4 @@
-"""Whatever is wrong: one sentence, a hint, the right exit code, no traceback, and what was serving still serves."""
+"""Whatever is wrong: one sentence, a hint, the right exit code, no traceback, and the last release still serves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.project import Project, Ran, make_project
 
 
 def failed(ran: Ran, exit_code: int, *words: str) -> None:
-    """Assert that RAN failed as a person should see it fail."""
+    """Assert that RAN failed with EXIT_CODE, one sentence and a hint, and printed WORDS."""
     assert ran.exit_code == exit_code, ran.out + ran.err
     assert "Traceback" not in ran.out + ran.err
     lines = ran.err.strip().splitlines()
@@ -42,15 +42,11 @@ def append(path: str, text: str) -> Callable[[Project], None]:
     ("edit", "exit_code", "words"),
     [
         pytest.param(
-            append("application/__init__.py", "\ndef broken(:\n"),
-            5,
-            ("application/__init__.py",),
-            id="syntax error",
+            append("application/__init__.py", "\ndef broken(:\n"), 5, ("application/__init__.py",), id="syntax error"
         ),
         pytest.param(
             append(
-                "tests/unit/application/test_probes.py",
-                '\n\ndef test_fails() -> None:\n    assert len("ab") == 3\n',
+                "tests/unit/application/test_probes.py", '\n\ndef test_fails() -> None:\n    assert len("ab") == 3\n'
             ),
             5,
             ("test_fails",),
@@ -83,7 +79,7 @@ def test_a_mistake_in_the_project_leaves_the_good_release_serving(
 ) -> None:
     before = project.version()
     edit(project)
-    # A wrong manifest is found by the unit tests of this project already; other projects have none.
+    # This project's unit tests find a wrong manifest already; other projects have no such tests.
     options = ["--skip-checks"] if exit_code == 2 else []
     failed(project.deploy(*options, check=False), exit_code, *words)
     assert project.version()["digest"] == before["digest"]
@@ -94,7 +90,7 @@ def test_an_unknown_environment_names_the_nearest(project: Project) -> None:
     failed(project.invoke("deploy", "-e", "e3e", "--json", check=False), 2, "'e2e'")
 
 
-def test_a_second_deploy_at_the_same_time_is_told_who_is_first(project: Project) -> None:
+def test_a_second_deploy_at_the_same_time_is_told_who_holds_the_environment(project: Project) -> None:
     (project.folder / ".longshore" / "environments" / project.name).mkdir(parents=True, exist_ok=True)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(project.folder / ".longshore" / "environments" / project.name)],
@@ -113,7 +109,7 @@ def test_a_second_deploy_at_the_same_time_is_told_who_is_first(project: Project)
 HOLD = """
 import sys, time
 from pathlib import Path
-from longshore.steps.claim import claim
+from longshore.claim import claim
 with claim(Path(sys.argv[1]), "e2e", "deploy"):
     print("held", flush=True)
     time.sleep(60)
@@ -122,7 +118,7 @@ with claim(Path(sys.argv[1]), "e2e", "deploy"):
 
 @pytest.fixture
 def fresh(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project that was never deployed; whatever it started is gone afterwards."""
+    """A project that was never deployed; its environment is deleted afterwards."""
     project = make_project(tmp_path / "shop", "fresh", tmp_path_factory.mktemp("h"))
     yield project
     project.invoke("local.reset", "-e", "fresh", "--confirm", "fresh", check=False, deadline=120)
@@ -130,9 +126,7 @@ def fresh(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def test_a_taken_port_is_named_before_anything_serves_on_it(fresh: Project) -> None:
     with socket.create_server(("127.0.0.1", fresh.aws_port)):
-        failed(
-            fresh.invoke("local.up", "-e", "fresh", "--json", check=False), 3, str(fresh.aws_port), "aws_port"
-        )
+        failed(fresh.invoke("local.up", "-e", "fresh", "--json", check=False), 3, str(fresh.aws_port), "aws_port")
 
 
 def test_without_the_powers_of_root_it_says_what_to_do(fresh: Project) -> None:
@@ -154,9 +148,7 @@ def test_without_the_powers_of_root_it_says_what_to_do(fresh: Project) -> None:
     failed(Ran(done.returncode, done.stdout, done.stderr), 3, "root")
 
 
-def test_without_a_network_the_first_start_says_what_it_could_not_fetch(
-    fresh: Project, tmp_path: Path
-) -> None:
+def test_without_a_network_the_first_start_says_what_it_could_not_fetch(fresh: Project, tmp_path: Path) -> None:
     nothing = {
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "GOMODCACHE": str(tmp_path / "modules"),
@@ -164,27 +156,19 @@ def test_without_a_network_the_first_start_says_what_it_could_not_fetch(
     }
     argv = ["unshare", "--net", sys.executable, "-m", "invoke", "local.up", "-e", "fresh", "--json"]
     done = subprocess.run(
-        argv,
-        cwd=fresh.folder,
-        env=fresh.environ | nothing,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
+        argv, cwd=fresh.folder, env=fresh.environ | nothing, capture_output=True, text=True, check=False, timeout=120
     )
     failed(Ran(done.returncode, done.stdout, done.stderr), 3)
 
 
-def test_a_full_disk_is_a_sentence_and_the_next_run_goes_on(
+def test_a_full_disk_fails_the_first_start_with_a_sentence(
     fresh: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     small = tmp_path_factory.mktemp("s")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(small)], check=True)
     try:
         failed(
-            fresh.invoke("local.up", "-e", "fresh", "--json", check=False, XDG_STATE_HOME=str(small)),
-            3,
-            "GB are free",
+            fresh.invoke("local.up", "-e", "fresh", "--json", check=False, XDG_STATE_HOME=str(small)), 3, "GB are free"
         )
     finally:
         fresh.invoke("local.down", "-e", "fresh", check=False, XDG_STATE_HOME=str(small))

@@ -1,4 +1,4 @@
-"""Who may release, what, and whose turn it is: on the real cluster."""
+"""Who may release what, and when, on the real cluster."""
 
 from __future__ import annotations
 
@@ -15,36 +15,33 @@ from typing import Any
 import pytest
 
 from longshore.commands.kubectl import Cluster
-from longshore.rollout.api import Api
+from longshore.kubernetes.api import Api
+from longshore.process.runner import Runner
 from longshore.rollout.lease import Holder, Lease
-from longshore.runner import Runner
 from tests.e2e.project import Project, git
 
 
 def writes(project: Project, since: float) -> list[str]:
-    """Return what anybody but Kubernetes itself has written since then, by the API server's audit log."""
-    found = []
+    """Return what anyone but Kubernetes itself has written since SINCE, by the API server's audit log."""
+    requests = []
     for line in (project.state() / "logs" / "audit.log").read_text().splitlines():
         event = json.loads(line)
         person = not event["user"].get("username", "system:").startswith("system:")
         changes = event["verb"] in {"create", "update", "patch", "delete", "deletecollection"}
         if person and changes and "dryRun" not in event["requestURI"]:
-            at = (
-                time.mktime(time.strptime(event["requestReceivedTimestamp"][:19], "%Y-%m-%dT%H:%M:%S"))
-                - time.timezone
-            )
+            at = time.mktime(time.strptime(event["requestReceivedTimestamp"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
             if at > since:
-                found.append(f"{event['verb']} {event['requestURI']}")
-    return found
+                requests.append(f"{event['verb']} {event['requestURI']}")
+    return requests
 
 
 @pytest.fixture
 def rival(site: Project) -> Iterator[Lease]:
-    """A release on another machine, which holds the lease."""
+    """A release from another machine, which holds the lease."""
     config = site.folder / ".longshore" / "environments" / site.name / "kubeconfig"
     there = Cluster(kubectl="", kubeconfig=config, context=site.name, namespace="shop")
     holder = Holder.new("rival", "another checkout", "https://jobs/7")
-    lease = Lease(Api(there, Runner(site.environ)), holder, wait=5, pause=time.sleep, say=lambda *said: None)
+    lease = Lease(Api(there, Runner(site.environ)), holder, wait=5, pause=time.sleep, say=lambda *_: None)
     with lease:
         yield lease
 
@@ -53,13 +50,11 @@ def rival(site: Project) -> Iterator[Lease]:
     ("setting", "value", "words"),
     [
         ("ACCOUNT", '"999999999999"', "the credentials belong to account 123456789012"),
-        ("CLUSTER", '"11111111-2222-3333-4444-555555555555"', "this is the cluster"),
-        ("PROTECTED", "true", "is on no remote branch"),
+        ("CLUSTER", f'"{"0" * 64}"', "this is the cluster"),
+        ("PROTECTED", "true", "does not say which commits it has"),
     ],
 )
-def test_where_it_does_not_belong_a_release_writes_nothing(
-    site: Project, setting: str, value: str, words: str
-) -> None:
+def test_where_it_does_not_belong_a_release_writes_nothing(site: Project, setting: str, value: str, words: str) -> None:
     site.change(setting)
     git(site.folder, "add", "application")
     git(site.folder, "commit", "-q", "-m", "Change the note")
@@ -67,9 +62,7 @@ def test_where_it_does_not_belong_a_release_writes_nothing(
     time.sleep(1)
     checks = () if setting == "PROTECTED" else ("--skip-checks",)
     command = (
-        ("release.apply", "-e", site.name, "--json")
-        if not checks
-        else ("deploy", "-e", site.name, "--json", *checks)
+        ("release.apply", "-e", site.name, "--json") if not checks else ("deploy", "-e", site.name, "--json", *checks)
     )
     ran = site.invoke(*command, check=False, **{site.key(setting): value})
     try:
@@ -106,19 +99,17 @@ def test_an_older_commit_is_refused_unless_asked_for(site: Project, tmp_path: Pa
         git(site.folder, "remote", "remove", "origin")
 
 
-def test_a_release_under_way_elsewhere_is_named_and_waited_for_and_never_overtaken(
-    site: Project, rival: Lease
-) -> None:
+def test_a_release_under_way_elsewhere_is_named_and_waited_for_and_never_overtaken(site: Project, rival: Lease) -> None:
     site.change("a second one")
     ran = site.ship(**{site.key("LEASE_WAIT"): "3"})
     assert ran.exit_code == 4, ran.err
-    assert "another release is under way: rival@" in ran.err
+    assert "another release is in progress: rival@" in ran.err
     assert "https://jobs/7" in ran.err
     rival.check()
 
 
 def test_a_dead_holders_lease_is_taken_over_after_its_time(site: Project, rival: Lease) -> None:
-    rival._over.set()  # it dies: no sign of life, and nothing given back
+    rival._over.set()  # it dies: it no longer renews the lease, and does not release it
     site.change("after a death")
     began = time.monotonic()
     assert site.ship().exit_code == 0
@@ -138,9 +129,14 @@ def test_a_run_that_lost_its_lease_changes_nothing_more(site: Project) -> None:
     config = site.folder / "application" / "gunicorn.conf.py"
     config.write_text(config.read_text() + "\nimport time\ntime.sleep(15)\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "invoke", "deploy", "-e", site.name, "--skip-checks", "--json"], cwd=site.folder,
-        env=site.environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "invoke", "deploy", "-e", site.name, "--skip-checks", "--json"],
+        cwd=site.folder,
+        env=site.environ,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     lease: dict[str, Any] = {}
     end = time.monotonic() + 60
     while not lease.get("spec", {}).get("holderIdentity"):
@@ -149,17 +145,12 @@ def test_a_run_that_lost_its_lease_changes_nothing_more(site: Project) -> None:
     while site.releases()[0]["verdict"] != "started":
         assert time.monotonic() < end
     site.admin(
-        "patch",
-        "lease",
-        "longshore-release",
-        "--type=merge",
-        "-p",
-        '{"spec": {"holderIdentity": "an operator"}}',
+        "patch", "lease", "longshore-release", "--type=merge", "-p", '{"spec": {"holderIdentity": "an operator"}}'
     )
     out, err = process.communicate(timeout=120)
     assert process.returncode == 7, out + err
-    assert "lost its lease: it is now an operator" in err
-    assert site.releases()[0]["verdict"] == "started", "it did not even record its own end"
+    assert "lease is now held by an operator" in err
+    assert site.releases()[0]["verdict"] == "started", "it does not even record how it ended"
     site.invoke("release.unlock", "-e", site.name, "--holder", "an operator")
 
 
@@ -167,9 +158,13 @@ def test_a_release_that_was_killed_is_finished_by_the_next_run(site: Project) ->
     config = site.folder / "application" / "gunicorn.conf.py"
     config.write_text(config.read_text() + "\nimport time\ntime.sleep(5)\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "invoke", "deploy", "-e", site.name, "--skip-checks"], cwd=site.folder,
-        env=site.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "invoke", "deploy", "-e", site.name, "--skip-checks"],
+        cwd=site.folder,
+        env=site.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     end = time.monotonic() + 60
     while site.releases()[0]["verdict"] != "started":
         assert time.monotonic() < end
@@ -178,11 +173,9 @@ def test_a_release_that_was_killed_is_finished_by_the_next_run(site: Project) ->
     killed = site.releases()[0]["number"]
     ran = site.ship()
     assert ran.exit_code == 0, ran.err
-    found = {one["number"]: one for one in site.releases()}
-    assert (found[killed]["verdict"], found[killed]["cause"]) == (
-        "failed",
-        "its run ended before there was a verdict",
-    )
-    assert found[killed + 1]["verdict"] == "good"
+    releases = {release["number"]: release for release in site.releases()}
+    assert releases[killed]["verdict"] == "failed"
+    assert releases[killed]["cause"] == "its run ended before there was a verdict"
+    assert releases[killed + 1]["verdict"] == "good"
     assert site.version()["revision"] == ran.data["revision"]
     assert site.ship().data["changed"] is False

@@ -1,4 +1,4 @@
-"""A release of many workloads, and one of many replicas, are watched with bounded memory and without asking for each pod."""
+"""Many workloads, or many replicas, are watched with bounded memory and without a request for each pod."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import tracemalloc
 import pytest
 
 from longshore.commands.kubectl import Cluster
+from longshore.process.runner import Runner
 from longshore.rollout.verdict import Outcome, Workload
 from longshore.rollout.watch import Watcher
-from longshore.runner import Runner
-from longshore.settings_rollout import Patience
+from longshore.settings.rollout import Patience
 from tests.e2e.project import Project
 
 TINY = """apiVersion: apps/v1
@@ -32,7 +32,7 @@ spec:
           command: [sleep, "3600"]
           securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
 """
-MEMORY = 32 << 20  # bytes that watching may take at most
+MEMORY = 32 << 20  # bytes that watching may use
 
 
 @pytest.mark.slow
@@ -53,17 +53,15 @@ def test_many_are_watched_as_cheaply_as_few(
     project.admin("apply", "-f", str(file))
     try:
         tracemalloc.start()
-        with Watcher(
-            cluster, Runner(project.environ), released, Patience(schedule=300, config=60)
-        ) as watcher:
-            verdict = watcher.until_verdict(400, lambda *said: None)
+        with Watcher(cluster, Runner(project.environ), released, Patience(schedule=300, config=60)) as watcher:
+            verdict = watcher.until_verdict(400, lambda *_: None)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
         project.admin("delete", "deployments", "-l", "many=true", "--wait=true")
     assert verdict.outcome is Outcome.GOOD, verdict.sentence
     assert verdict.ready == workloads * replicas
-    # Beside these it asks once a second whether the server lives. A watch is in the log when it begins and when it ends.
+    # Besides, it asks once a second whether the server answers. The log has a watch twice: when it begins and ends.
     asked = {
         event["auditID"]
         for event in map(json.loads, (project.state() / "logs" / "audit.log").read_text().splitlines())
@@ -74,5 +72,5 @@ def test_many_are_watched_as_cheaply_as_few(
     took = (datetime.datetime.now(datetime.UTC) - began).total_seconds()
     print(f"{workloads} of {replicas}: {len(asked)} requests in {took:.0f} s, {peak / 1e6:.1f} MB at most")
     assert peak < MEMORY
-    # A list and a stream for each of four kinds, the streams anew every 30 s.
+    # A list and a stream for each of four kinds; streams are renewed every 30 s.
     assert len(asked) <= 8 + 4 * (took // 30 + 1)

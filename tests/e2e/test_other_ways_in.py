@@ -1,4 +1,4 @@
-"""Set-ups that a newcomer does not start from: one that was killed half-way, and a cluster that is there already."""
+"""Two other ways to start: after a first start that was killed, and with an existing cluster."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def killed(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     project.invoke("local.reset", "-e", "killed", "--confirm", "killed", deadline=120)
 
 
-def test_a_set_up_killed_half_way_goes_on_where_it_was(killed: Project) -> None:
+def test_a_first_start_that_was_killed_is_continued(killed: Project) -> None:
     argv = [sys.executable, "-m", "invoke", "local.up", "-e", "killed"]
     for seconds in (2.0, 6.0, 25.0):  # packages and network, the node, Terraform in the middle of its apply
         process = subprocess.Popen(argv, cwd=killed.folder, env=killed.environ, stdout=subprocess.DEVNULL)
@@ -54,7 +54,7 @@ def test_a_set_up_killed_half_way_goes_on_where_it_was(killed: Project) -> None:
         process.wait()
     deadline = time.monotonic() + 300
     while (ran := killed.deploy("--skip-checks", deadline=400, check=False)).exit_code != 0:
-        # Terraform lives on and holds the state's lock until it is done; it is waited for, never broken.
+        # Terraform runs on and holds the state's lock until it is done; the lock is never broken.
         assert ran.exit_code == 4, ran.err
         assert time.monotonic() < deadline, ran.err
         time.sleep(3)
@@ -64,31 +64,22 @@ def test_a_set_up_killed_half_way_goes_on_where_it_was(killed: Project) -> None:
 def test_an_existing_cluster_takes_the_built_in_ones_place(project: Project) -> None:
     first = project.deploy().data
     kubeconfig = project.state() / "pki" / "admin.conf"
-    address = (
-        project.invoke("infra.output", "-e", project.name, "--json").data["cluster_endpoint"].split("/")[2]
+    address = project.invoke("infra.output", "-e", project.name, "--json").data["cluster_endpoint"].split("/")[2]
+    context = next(line.split()[-1] for line in kubeconfig.read_text().splitlines() if "current-context" in line).strip(
+        "\"',"
     )
-    context = next(
-        line.split()[-1] for line in kubeconfig.read_text().splitlines() if "current-context" in line
-    ).strip("\"',")
     http, https, aws = free_ports(3)
     with (project.folder / "longshore.toml").open("a") as settings:
         settings.write(
             EXISTING.format(
-                aws=aws,
-                context=context,
-                kubeconfig=kubeconfig,
-                address=address.split(":")[0],
-                http=http,
-                https=https,
+                aws=aws, context=context, kubeconfig=kubeconfig, address=address.split(":")[0], http=http, https=https
             )
         )
-    other = Project(
-        project.folder, "other", (http, https, aws), Path(project.environ["XDG_STATE_HOME"]).parent
-    )
+    other = Project(project.folder, "other", (http, https, aws), Path(project.environ["XDG_STATE_HOME"]).parent)
     other.environ["DOCKER_CONFIG"] = str(project.state() / "docker")  # that registry wants a login
     try:
-        said = other.deploy("--skip-checks", deadline=300).data
-        assert other.version()["digest"] == said["digest"]
+        deployed = other.deploy("--skip-checks", deadline=300).data
+        assert other.version()["digest"] == deployed["digest"]
         pods = project.kubectl("-n", "other", "get", "pods")["items"]
         assert len([pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]) == 3
         assert project.version()["digest"] == first["digest"]

@@ -1,4 +1,4 @@
-"""What a release brings along and leaves behind, on the real cluster."""
+"""Hooks, secrets, pruning, drift and the probe of a release, on the real cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import time
 
 from tests.e2e.project import Project
 
-CONTEXT = "          securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}\n"
+CONTEXT = """          securityContext:
+            {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+"""
 JOB = """apiVersion: batch/v1
 kind: Job
 metadata:
@@ -34,13 +36,10 @@ NAME = "APP_SECRET_KEY"
 CRASH = '\nprint("the vault is locked")\nsys.exit(3)\n'
 
 
-def test_what_left_the_manifest_is_deleted_if_longshore_made_it(site: Project) -> None:
+def test_what_left_the_manifest_is_deleted_if_longshore_created_it(site: Project) -> None:
     site.admin("create", "configmap", "theirs", "--from-literal=a=b")
     for name in ("ours", "theirs"):
-        site.add(
-            f"{name}.yaml",
-            f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  a: c\n",
-        )
+        site.add(f"{name}.yaml", f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  a: c\n")
     assert site.ship().exit_code == 0
     assert "ours" in site.admin("get", "configmaps", "-o", "name")
     site.restore()
@@ -59,7 +58,7 @@ def test_a_migration_runs_ahead_of_the_rollout_under_a_name_of_its_own(site: Pro
     number = site.releases()[0]["number"]
     log = site.folder / ".longshore" / "report" / "hooks" / f"migrate-{number}.log"
     assert "migrated 3 tables" in log.read_text()
-    assert site.ship().data["changed"] is False, "a hook is no part of what has to serve"
+    assert site.ship().data["changed"] is False, "a hook is not part of what has to serve"
     endpoints = site.kubectl("get", "endpointslices", "-n", "shop")
     pods = {e["targetRef"]["name"] for s in endpoints["items"] for e in s["endpoints"] if "targetRef" in e}
     assert not [name for name in pods if name.startswith("migrate")]
@@ -67,13 +66,16 @@ def test_a_migration_runs_ahead_of_the_rollout_under_a_name_of_its_own(site: Pro
 
 def test_a_migration_that_a_killed_run_left_behind_is_waited_for(site: Project) -> None:
     site.add(
-        "migrate.yaml",
-        JOB.format(notes="", code='import time; time.sleep(20); print("migrated")', context=CONTEXT),
+        "migrate.yaml", JOB.format(notes="", code='import time; time.sleep(20); print("migrated")', context=CONTEXT)
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "invoke", "deploy", "-e", site.name, "--skip-checks"], cwd=site.folder,
-        env=site.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "invoke", "deploy", "-e", site.name, "--skip-checks"],
+        cwd=site.folder,
+        env=site.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     end = time.monotonic() + 60
     jobs = ("get", "jobs", "-n", "shop", "-l", "longshore.dev/hook-name=migrate")
     while not any(job.get("status", {}).get("active") for job in site.kubectl(*jobs)["items"]):
@@ -82,9 +84,8 @@ def test_a_migration_that_a_killed_run_left_behind_is_waited_for(site: Project) 
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert site.ship().exit_code == 0
-    found = site.kubectl(*jobs)["items"]
-    first, second = sorted(found, key=lambda job: job["metadata"]["creationTimestamp"])[-2:]
-    assert first["status"]["completionTime"] <= second["status"]["startTime"], "both ran at once"
+    first, second = sorted(site.kubectl(*jobs)["items"], key=lambda job: job["metadata"]["creationTimestamp"])[-2:]
+    assert first["status"]["completionTime"] <= second["status"]["startTime"], "both ran at the same time"
 
 
 def test_a_migration_that_fails_stops_the_release_before_anything_was_rolled_out(site: Project) -> None:
@@ -98,8 +99,8 @@ def test_a_migration_that_fails_stops_the_release_before_anything_was_rolled_out
     assert site.releases()[0]["verdict"] == "failed"
 
 
-def test_after_an_irreversible_migration_nothing_is_undone_by_itself(site: Project) -> None:
-    good = next(one["number"] for one in site.releases() if one["verdict"] == "good")
+def test_after_an_irreversible_migration_nothing_is_rolled_back_automatically(site: Project) -> None:
+    good = next(release["number"] for release in site.releases() if release["verdict"] == "good")
     note = '    longshore.dev/irreversible: "true"\n'
     site.add("migrate.yaml", JOB.format(notes=note, code='print("column dropped")', context=CONTEXT))
     config = site.folder / "application" / "gunicorn.conf.py"
@@ -116,7 +117,8 @@ def test_after_an_irreversible_migration_nothing_is_undone_by_itself(site: Proje
 
 
 def test_secrets_reach_the_pod_as_files_and_nothing_else(site: Project) -> None:
-    value, newer = "correct horse battery staple 12345678", "another horse, another battery 12345678"
+    # In two parts: the run's snapshot holds this file.
+    value, newer = "correct horse " + "battery staple 12345678", "another horse, " + "another battery 12345678"
     vault = site.client("secretsmanager")
     stored = "shop/flask"
     vault.create_secret(Name=stored, SecretString=json.dumps({"key": value}))
@@ -131,9 +133,9 @@ def test_secrets_reach_the_pod_as_files_and_nothing_else(site: Project) -> None:
         vault.put_secret_value(SecretId=stored, SecretString=json.dumps({"key": newer}))
         assert site.ship().data["changed"] is True, "a new version is a new release"
         assert site.admin(*read) == newer
-        kept = [path for path in (site.folder / ".longshore").rglob("*") if path.is_file()]
-        assert len(kept) > 20
-        for path in (*kept, site.state() / "logs" / "audit.log"):
+        files = [path for path in (site.folder / ".longshore").rglob("*") if path.is_file()]
+        assert len(files) > 20
+        for path in (*files, site.state() / "logs" / "audit.log"):
             data = path.read_bytes()
             assert value.encode() not in data, path
             assert newer.encode() not in data, path
@@ -147,7 +149,7 @@ def test_secrets_reach_the_pod_as_files_and_nothing_else(site: Project) -> None:
         assert site.ship().exit_code == 0
 
 
-def test_the_probe_asks_all_along_and_its_figures_are_in_the_report(site: Project) -> None:
+def test_the_probe_runs_all_the_time_and_its_figures_are_in_the_report(site: Project) -> None:
     site.change("probed")
     ran = site.ship("--probe", "50")
     assert ran.exit_code == 0, ran.err
@@ -158,7 +160,7 @@ def test_the_probe_asks_all_along_and_its_figures_are_in_the_report(site: Projec
     assert "requests failed, p50" in ran.err
 
 
-def test_a_field_that_somebody_took_is_named_as_drift_and_taken_back(site: Project) -> None:
+def test_a_field_that_someone_else_set_is_reported_as_drift_and_taken_back(site: Project) -> None:
     patch = '{"spec": {"revisionHistoryLimit": 9}}'
     site.admin("patch", "deployment", "app", "--field-manager=by-hand", "--type=merge", "-p", patch)
     status = site.invoke("status", "-e", site.name, "--json").data

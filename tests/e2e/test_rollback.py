@@ -1,4 +1,4 @@
-"""A bad release is seen in seconds, its cause is named, and the good one serves again."""
+"""A bad release is noticed in seconds, its cause is named, and the good one serves again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.e2e.project import Project
 
 
 class Asking:
-    """Asks the public address twenty times a second from beside the rollout, on fresh connections, and counts what failed."""
+    """Sends twenty requests per second to the public address, each on a new connection; counts failures."""
 
     def __init__(self, project: Project) -> None:
         self.project, self.asked, self.failed = project, 0, [""] * 0
@@ -44,8 +44,8 @@ def test_a_release_that_crashes_at_start_is_rolled_back_and_nobody_notices(proje
     with Asking(project) as asking:
         ran = project.deploy("--skip-checks", check=False)
     assert ran.exit_code == 6, ran.out + ran.err
-    assert "exited with 3" in ran.err
-    assert "the vault is locked" in ran.err, "the pod's own last words are shown"
+    assert "exited with code 3" in ran.err
+    assert "the vault is locked" in ran.err, "the last lines of the pod's log are shown"
     assert time.monotonic() - began < 90
     assert project.version()["digest"] == good["digest"]
     assert asking.asked > 20

@@ -1,4 +1,4 @@
-"""Vegeta beside a rollout: a client that nobody here wrote, at a fixed rate, compiled once from its module."""
+"""Vegeta, an independent load generator with a fixed rate; compiled once from its module."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks import peers
-from longshore import settings as settings_module
+from longshore.settings import load as settings_module
 from tests.e2e.project import Project
 
 TIMEOUT = "10s"
 
 
 class Vegeta:
-    """Asks PROJECT's address RATE times a second, every second time on a connection of its own.
+    """Sends RATE requests per second to PROJECT's address, every second one on a new connection.
 
-    On a kept one, Go's client asks again where the server closed it before a byte of the answer; on a new one it never does.
+    On a connection that was kept, Go's client repeats a request if the server closed it before the first byte of the
+    answer; on a new one it never does.
     """
 
     def __init__(self, project: Project, rate: int, folder: Path) -> None:
@@ -28,13 +29,13 @@ class Vegeta:
         self.address, self.rate = f"shop.localhost:{project.https_port}", rate // 2
         self.real = f"127.0.0.1:{project.https_port}"
         self.authority = project.state() / "pki" / "edge-ca.crt"
-        self.results = [folder / "own.bin", folder / "kept.bin"]
+        self.results = [folder / "new.bin", folder / "reused.bin"]
         self.running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         targets = self.results[0].with_suffix(".txt")
         targets.write_text(f"GET https://{self.address}/\n")
-        for out, kept in zip(self.results, ("false", "true"), strict=True):
+        for out, keepalive in zip(self.results, ("false", "true"), strict=True):
             argv = [
                 self.program,
                 "attack",
@@ -43,10 +44,8 @@ class Vegeta:
                 "-duration=0",
                 f"-timeout={TIMEOUT}",
             ]
-            argv += [f"-keepalive={kept}", "-redirects=-1", "-max-body=0", f"-root-certs={self.authority}"]
-            self.running.append(
-                subprocess.Popen([*argv, f"-connect-to={self.address}:{self.real}", f"-output={out}"])
-            )
+            argv += [f"-keepalive={keepalive}", "-redirects=-1", "-max-body=0", f"-root-certs={self.authority}"]
+            self.running.append(subprocess.Popen([*argv, f"-connect-to={self.address}:{self.real}", f"-output={out}"]))
         return self
 
     def __exit__(
@@ -58,6 +57,6 @@ class Vegeta:
             process.wait(timeout=30)
 
     def report(self) -> dict[str, Any]:
-        """Return what Vegeta says of all of it: requests, status_codes, errors, latencies in nanoseconds."""
+        """Return Vegeta's report on all requests: requests, status_codes, errors, latencies in nanoseconds."""
         argv = [self.program, "report", "-type=json", *map(str, self.results)]
         return json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)  # type: ignore[no-any-return]

@@ -1,11 +1,11 @@
-"""What Terraform asks of the operations that are mended: everything made, read, changed and deleted."""
+"""Terraform's calls to the patched operations: everything is created, read, changed and deleted."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from tests.integration.aws_calls_eks import CLUSTER, VIEW, access, addons, cluster, nodes
+from tests.integration.aws_calls_eks import CLUSTER, VIEW, access, addons, cluster, nodes, roles
 from tests.integration.aws_process import ACCOUNT, REGION
 from tests.integration.aws_recorder import Recorder
 
@@ -18,8 +18,9 @@ NOTE = {
 
 
 def make(ask: Recorder) -> None:
-    """Make, read and change something of everything, and leave it standing."""
+    """Create, read and change one of everything; delete nothing."""
     subnets, template = _network(ask)
+    roles(ask)
     cluster(ask, subnets)
     nodes(ask, subnets, template)
     access(ask)
@@ -28,6 +29,8 @@ def make(ask: Recorder) -> None:
     _certificate(ask)
     _objects(ask)
     _alarm(ask)
+    _balancer(ask, subnets)
+    _logs(ask)
     _others(ask)
 
 
@@ -35,19 +38,15 @@ def _network(ask: Recorder) -> tuple[list[str], str]:
     vpc = ask("ec2", "create_vpc", CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     blocks = {"a": "10.0.0.0/24", "b": "10.0.1.0/24"}
     subnets = [
-        ask("ec2", "create_subnet", VpcId=vpc, CidrBlock=block, AvailabilityZone=REGION + zone)["Subnet"][
-            "SubnetId"
-        ]
+        ask("ec2", "create_subnet", VpcId=vpc, CidrBlock=block, AvailabilityZone=REGION + zone)["Subnet"]["SubnetId"]
         for zone, block in blocks.items()
     ]
-    group = ask("ec2", "create_security_group", GroupName="contract", Description="contract", VpcId=vpc)[
-        "GroupId"
-    ]
+    group = ask("ec2", "create_security_group", GroupName="contract", Description="contract", VpcId=vpc)["GroupId"]
     permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
     ask("ec2", "authorize_security_group_ingress", GroupId=group, IpPermissions=[permission])
     by_group = [{"Name": "group-id", "Values": [group]}]
     rules = ask("ec2", "describe_security_group_rules", Filters=by_group)["SecurityGroupRules"]
-    rule = next(one["SecurityGroupRuleId"] for one in rules if not one["IsEgress"])
+    rule = next(each["SecurityGroupRuleId"] for each in rules if not each["IsEgress"])
     for wanted in ({"IpProtocol": "-1"}, {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}):
         changed = {
             "SecurityGroupRuleId": rule,
@@ -66,11 +65,7 @@ def _network(ask: Recorder) -> tuple[list[str], str]:
     }
     tags = [{"ResourceType": "launch-template", "Tags": [{"Key": "b", "Value": "2"}]}]
     made = ask(
-        "ec2",
-        "create_launch_template",
-        LaunchTemplateName="contract",
-        LaunchTemplateData=data,
-        TagSpecifications=tags,
+        "ec2", "create_launch_template", LaunchTemplateName="contract", LaunchTemplateData=data, TagSpecifications=tags
     )["LaunchTemplate"]["LaunchTemplateId"]
     ask(
         "ec2",
@@ -83,13 +78,9 @@ def _network(ask: Recorder) -> tuple[list[str], str]:
     ask("ec2", "describe_launch_template_versions", LaunchTemplateId=made, Versions=["1", "2"])
 
     address = ask("ec2", "allocate_address", Domain="vpc")["AllocationId"]
-    gateway = ask("ec2", "create_nat_gateway", SubnetId=subnets[0], AllocationId=address)["NatGateway"][
-        "NatGatewayId"
-    ]
+    gateway = ask("ec2", "create_nat_gateway", SubnetId=subnets[0], AllocationId=address)["NatGateway"]["NatGatewayId"]
     ask("ec2", "delete_nat_gateway", NatGatewayId=gateway)
-    instance = ask("ec2", "run_instances", ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnets[0])[
-        "Instances"
-    ][0]
+    instance = ask("ec2", "run_instances", ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnets[0])["Instances"][0]
     ask("ec2", "terminate_instances", InstanceIds=[instance["InstanceId"]])
     ask.refused("ec2", "terminate_instances", InstanceIds=["i-00000000000000000"])
     ask.refused("ec2", "delete_nat_gateway", NatGatewayId="nat-00000000000000000")
@@ -109,30 +100,15 @@ def _budget(ask: Recorder) -> None:
     }
     ask("budgets", "create_budget", **asked)
     ask.refused("budgets", "create_budget", **asked)
-    ask(
-        "budgets",
-        "update_budget",
-        AccountId=ACCOUNT,
-        NewBudget={**budget, "BudgetLimit": {**limit, "Amount": "9"}},
-    )
-    ask(
-        "budgets",
-        "describe_subscribers_for_notification",
-        AccountId=ACCOUNT,
-        BudgetName="contract",
-        Notification=NOTE,
-    )
+    ask("budgets", "update_budget", AccountId=ACCOUNT, NewBudget={**budget, "BudgetLimit": {**limit, "Amount": "9"}})
+    ask("budgets", "describe_subscribers_for_notification", AccountId=ACCOUNT, BudgetName="contract", Notification=NOTE)
     arn = f"arn:aws:budgets::{ACCOUNT}:budget/contract"
     ask("budgets", "tag_resource", ResourceARN=arn, ResourceTags=[{"Key": "b", "Value": "2"}])
     ask("budgets", "list_tags_for_resource", ResourceARN=arn)
     ask("budgets", "untag_resource", ResourceARN=arn, ResourceTagKeys=["a"])
     elsewhere: dict[str, dict[str, Any]] = {
         "update_budget": {"AccountId": ACCOUNT, "NewBudget": {**budget, "BudgetName": "other"}},
-        "describe_subscribers_for_notification": {
-            "AccountId": ACCOUNT,
-            "BudgetName": "other",
-            "Notification": NOTE,
-        },
+        "describe_subscribers_for_notification": {"AccountId": ACCOUNT, "BudgetName": "other", "Notification": NOTE},
         "list_tags_for_resource": {"ResourceARN": arn + "s"},
         "tag_resource": {"ResourceARN": arn + "s", "ResourceTags": [{"Key": "b", "Value": "2"}]},
         "untag_resource": {"ResourceARN": arn + "s", "ResourceTagKeys": ["a"]},
@@ -150,28 +126,21 @@ def _budget(ask: Recorder) -> None:
 
 
 def _certificate(ask: Recorder) -> None:
-    names = ["www.contract.example.org", "*.contract.example.org"]
+    names = ["www.contract.localhost", "*.contract.localhost"]
     arn = ask(
         "acm",
         "request_certificate",
-        DomainName="contract.example.org",
+        DomainName="contract.localhost",
         SubjectAlternativeNames=names,
         ValidationMethod="DNS",
     )["CertificateArn"]
     options = ask("acm", "describe_certificate", CertificateArn=arn)["Certificate"]["DomainValidationOptions"]
-    zone = ask("route53", "create_hosted_zone", Name="contract.example.org", CallerReference="1")[
-        "HostedZone"
-    ]["Id"]
+    zone = ask("route53", "create_hosted_zone", Name="contract.localhost", CallerReference="1")["HostedZone"]["Id"]
     records = {option["ResourceRecord"]["Name"]: option["ResourceRecord"]["Value"] for option in options}
     changes = [
         {
             "Action": "UPSERT",
-            "ResourceRecordSet": {
-                "Name": name,
-                "Type": "CNAME",
-                "TTL": 60,
-                "ResourceRecords": [{"Value": value}],
-            },
+            "ResourceRecordSet": {"Name": name, "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": value}]},
         }
         for name, value in records.items()
     ]
@@ -206,12 +175,37 @@ def _objects(ask: Recorder) -> None:
 
 def _alarm(ask: Recorder) -> None:
     alarm = {
-        "AlarmName": "contract", "Namespace": "Contract", "MetricName": "Broken", "Statistic": "Sum", "Period": 60, "Threshold": 1.0,
-        "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold",
-    }  # fmt: skip
+        "AlarmName": "contract",
+        "Namespace": "Contract",
+        "MetricName": "Broken",
+        "Statistic": "Sum",
+        "Period": 60,
+        "Threshold": 1.0,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
     ask("cloudwatch", "put_metric_alarm", **alarm)
     ask("cloudwatch", "set_alarm_state", AlarmName="contract", StateValue="ALARM", StateReason="a test")
     ask.refused("cloudwatch", "set_alarm_state", AlarmName="no-such", StateValue="OK", StateReason="a test")
+
+
+def _balancer(ask: Recorder, subnets: list[str]) -> None:
+    ask.refused("elbv2", "create_load_balancer", Name="contract", Subnets=subnets)
+    (subnet,) = ask("ec2", "describe_subnets", SubnetIds=subnets[:1])["Subnets"]
+    gateway = ask("ec2", "create_internet_gateway")["InternetGateway"]["InternetGatewayId"]
+    ask("ec2", "attach_internet_gateway", InternetGatewayId=gateway, VpcId=subnet["VpcId"])
+    ask("elbv2", "create_load_balancer", Name="contract", Subnets=subnets)
+
+
+def _logs(ask: Recorder) -> None:
+    ask("logs", "create_log_group", logGroupName="contract")
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
+    ask("logs", "associate_kms_key", logGroupName="contract", kmsKeyId=key)
+    ask("logs", "disassociate_kms_key", logGroupName="contract")
+    ask.refused("logs", "associate_kms_key", logGroupName="other", kmsKeyId=key)
+    ask.refused("logs", "disassociate_kms_key", logGroupName="other")
+    ask("logs", "delete_log_group", logGroupName="contract")
+    ask.refused("logs", "delete_log_group", logGroupName="contract")
 
 
 def _others(ask: Recorder) -> None:
@@ -229,28 +223,48 @@ def _others(ask: Recorder) -> None:
 
     ask("iam", "list_service_specific_credentials", UserName="operator")
     ask.refused("iam", "list_service_specific_credentials", UserName="nobody")
+    image = "/aws/service/eks/optimized-ami/1.35/amazon-linux-2023/x86_64/standard/recommended/release_version"
+    ask("ssm", "get_parameter", Name=image)
+    ask.refused("ssm", "get_parameter", Name=image + "s")
     ask("iam", "get_policy", PolicyArn="arn:aws:iam::aws:policy/AmazonEKSClusterPolicy")
     ask.refused("iam", "get_policy", PolicyArn="arn:aws:iam::aws:policy/NoSuchPolicy")
     ask("iam", "list_policies", Scope="AWS", MaxItems=10)
+    bound = {"PermissionsBoundary": "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"}
+    ask("iam", "create_user", UserName="contract", **bound)
+    ask.refused("iam", "create_user", UserName="contract")
+    ask("iam", "get_user", UserName="contract")
+    ask.refused("iam", "get_user", UserName="nobody")
+    ask("iam", "put_user_permissions_boundary", UserName="contract", **bound)
+    ask.refused("iam", "put_user_permissions_boundary", UserName="nobody", **bound)
+    ask("iam", "delete_user_permissions_boundary", UserName="contract")
+    ask.refused("iam", "delete_user_permissions_boundary", UserName="nobody")
+    simulated = {"ActionNames": ["s3:PutObject", "eks:CreateCluster"]}
+    arn = f"arn:aws:iam::{ACCOUNT}:user/contract"
+    ask("iam", "simulate_principal_policy", PolicySourceArn=arn, **simulated)
+    ask.refused("iam", "simulate_principal_policy", PolicySourceArn=arn + "s", **simulated)
+    vcpus = {"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"}
+    ask("service-quotas", "get_service_quota", **vcpus)
+    ask.refused("service-quotas", "get_service_quota", ServiceCode="ec2", QuotaCode="L-00000000")
+    ask("service-quotas", "request_service_quota_increase", **vcpus, DesiredValue=32.0)
+    ask.refused(
+        "service-quotas", "request_service_quota_increase", ServiceCode="ec2", QuotaCode="L-00000000", DesiredValue=1.0
+    )
     trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    role = ask("iam", "create_role", RoleName="contract", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    role = ask("iam", "create_role", RoleName="assumed", AssumeRolePolicyDocument=document)["Role"]["Arn"]
     ask("sts", "assume_role", RoleArn=role, RoleSessionName="contract", DurationSeconds=900)
     ask.refused("sts", "assume_role", RoleArn=role + "s", RoleSessionName="contract")
+    ask("sts", "get_caller_identity")
+    ask("sts", "get_session_token", DurationSeconds=900)
 
 
 def unmake(ask: Recorder) -> None:
-    """Delete what `make` left, where the deletion is mended."""
+    """Delete what `make` left, if its deletion is patched."""
     entry = {"clusterName": CLUSTER, "principalArn": f"arn:aws:iam::{ACCOUNT}:role/team/deploy"}
     ask("eks", "disassociate_access_policy", **entry, policyArn=VIEW)
     ask("eks", "delete_access_entry", **entry)
     associations = ask("eks", "list_pod_identity_associations", clusterName=CLUSTER)["associations"]
-    ask(
-        "eks",
-        "delete_pod_identity_association",
-        clusterName=CLUSTER,
-        associationId=associations[0]["associationId"],
-    )
+    ask("eks", "delete_pod_identity_association", clusterName=CLUSTER, associationId=associations[0]["associationId"])
     ask("eks", "delete_addon", clusterName=CLUSTER, addonName="vpc-cni", preserve=True)
     ask.refused("eks", "delete_cluster", name=CLUSTER)
     ask("eks", "delete_nodegroup", clusterName=CLUSTER, nodegroupName="nodes")
@@ -258,7 +272,7 @@ def unmake(ask: Recorder) -> None:
 
 
 def standing(ask: Recorder) -> dict[str, Any]:
-    """Return what stands of all that the mended operations can make or change."""
+    """Return everything that exists of what the patched operations can create or change."""
     here = {"clusterName": CLUSTER}
     entries = ask("eks", "list_access_entries", **here)["accessEntries"]
     questions: list[tuple[str, str, dict[str, Any]]] = [
@@ -269,8 +283,8 @@ def standing(ask: Recorder) -> dict[str, Any]:
         ("eks", "list_addons", here),
         ("eks", "describe_addon", {**here, "addonName": "vpc-cni"}),
         ("eks", "list_pod_identity_associations", here),
-        *(("eks", "describe_access_entry", {**here, "principalArn": one}) for one in entries),
-        *(("eks", "list_associated_access_policies", {**here, "principalArn": one}) for one in entries),
+        *(("eks", "describe_access_entry", {**here, "principalArn": entry}) for entry in entries),
+        *(("eks", "list_associated_access_policies", {**here, "principalArn": entry}) for entry in entries),
         ("budgets", "describe_budgets", {"AccountId": ACCOUNT}),
         ("budgets", "list_tags_for_resource", {"ResourceARN": f"arn:aws:budgets::{ACCOUNT}:budget/contract"}),
         ("ecr", "describe_repositories", {}),
@@ -281,10 +295,10 @@ def standing(ask: Recorder) -> dict[str, Any]:
         ("ec2", "describe_nat_gateways", {}),
         ("ec2", "describe_network_interfaces", {}),
         ("acm", "list_certificates", {}),
+        ("elbv2", "describe_load_balancers", {}),
+        ("logs", "describe_log_groups", {}),
     ]
-    found = {
-        f"{service} {method} {asked}": ask(service, method, **asked) for service, method, asked in questions
-    }
-    for answer in found.values():
+    answers = {f"{service} {method} {asked}": ask(service, method, **asked) for service, method, asked in questions}
+    for answer in answers.values():
         answer.pop("ResponseMetadata")
-    return found
+    return answers

@@ -1,7 +1,8 @@
-"""What Terraform asks of EKS: a cluster, its nodes, who may enter it, its add-ons."""
+"""Terraform's calls to EKS: a cluster, its nodes, access to it, its add-ons."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.integration.aws_process import ACCOUNT, REGION
@@ -10,6 +11,13 @@ from tests.integration.aws_recorder import Recorder
 CLUSTER = "contract"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/contract"
 VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+
+
+def roles(ask: Recorder) -> None:
+    """Create the roles that the calls below name: EKS looks whether they exist."""
+    document = json.dumps({"Version": "2012-10-17", "Statement": []})
+    for path, name in (("/", "contract"), ("/", "contract2"), ("/", "nodes"), ("/team/", "deploy")):
+        ask("iam", "create_role", RoleName=name, Path=path, AssumeRolePolicyDocument=document)
 
 
 def cluster(ask: Recorder, subnets: list[str]) -> None:
@@ -72,16 +80,11 @@ def nodes(ask: Recorder, subnets: list[str], template: str) -> None:
         tags={"a": "1"},
     )
     ask("eks", "describe_nodegroup", **group)
-    changed = {
-        "scalingConfig": {"minSize": 1, "maxSize": 3, "desiredSize": 2},
-        "updateConfig": {"maxUnavailable": 1},
-    }
+    changed = {"scalingConfig": {"minSize": 1, "maxSize": 3, "desiredSize": 2}, "updateConfig": {"maxUnavailable": 1}}
     labels = {"labels": {"addOrUpdateLabels": {"b": "2"}, "removeLabels": ["a"]}}
     update = ask("eks", "update_nodegroup_config", **group, **changed, **labels)["update"]
     ask("eks", "describe_update", name=CLUSTER, updateId=update["id"])
-    update = ask("eks", "update_nodegroup_version", **group, launchTemplate={"id": template, "version": "2"})[
-        "update"
-    ]
+    update = ask("eks", "update_nodegroup_version", **group, launchTemplate={"id": template, "version": "2"})["update"]
     ask("eks", "describe_update", name=CLUSTER, updateId=update["id"], nodegroupName="nodes")
     ask("eks", "update_nodegroup_version", **group, version="1.35", force=True)
     ask("eks", "describe_nodegroup", **group)
@@ -89,41 +92,30 @@ def nodes(ask: Recorder, subnets: list[str], template: str) -> None:
 
 def access(ask: Recorder) -> None:
     entry = {"clusterName": CLUSTER, "principalArn": f"arn:aws:iam::{ACCOUNT}:role/team/deploy"}
-    asked = {
-        **entry,
-        "kubernetesGroups": ["deployers"],
-        "type": "STANDARD",
-        "username": "deploy",
-        "tags": {"a": "1"},
-    }
+    asked = {**entry, "kubernetesGroups": ["deployers"], "type": "STANDARD", "username": "deploy", "tags": {"a": "1"}}
     ask("eks", "create_access_entry", **asked)
     ask.refused("eks", "create_access_entry", **asked)
     ask("eks", "describe_access_entry", **entry)
     ask("eks", "update_access_entry", **entry, kubernetesGroups=["others"], username="other")
-    scopes: list[dict[str, Any]] = [
-        {"type": "cluster"},
-        {"type": "namespace", "namespaces": ["shop", "shop-*"]},
-    ]
+    scopes: list[dict[str, Any]] = [{"type": "cluster"}, {"type": "namespace", "namespaces": ["shop", "shop-*"]}]
     for scope in scopes:
         ask("eks", "associate_access_policy", **entry, policyArn=VIEW, accessScope=scope)
     bad = (
         {"policyArn": VIEW + "s", "accessScope": scopes[0]},
         {"policyArn": VIEW, "accessScope": {"type": "namespace"}},
     )
-    for one in bad:
-        ask.refused("eks", "associate_access_policy", **entry, **one)
+    for refused in bad:
+        ask.refused("eks", "associate_access_policy", **entry, **refused)
     ask("eks", "list_associated_access_policies", **entry)
     ask("eks", "list_access_entries", clusterName=CLUSTER, maxResults=100)
     ask("eks", "list_access_entries", clusterName=CLUSTER, associatedPolicyArn=VIEW)
     ask("eks", "list_access_policies")
     account = {"clusterName": CLUSTER, "namespace": "shop", "serviceAccount": "app"}
-    made = ask("eks", "create_pod_identity_association", **account, roleArn=ROLE, tags={"a": "1"})[
-        "association"
-    ]
+    made = ask("eks", "create_pod_identity_association", **account, roleArn=ROLE, tags={"a": "1"})["association"]
     ask.refused("eks", "create_pod_identity_association", **account, roleArn=ROLE)
-    one = {"clusterName": CLUSTER, "associationId": made["associationId"]}
-    ask("eks", "describe_pod_identity_association", **one)
-    ask("eks", "update_pod_identity_association", **one, roleArn=ROLE + "2", disableSessionTags=True)
+    association = {"clusterName": CLUSTER, "associationId": made["associationId"]}
+    ask("eks", "describe_pod_identity_association", **association)
+    ask("eks", "update_pod_identity_association", **association, roleArn=ROLE + "2", disableSessionTags=True)
     ask("eks", "list_pod_identity_associations", clusterName=CLUSTER)
 
 
@@ -142,8 +134,6 @@ def addons(ask: Recorder) -> None:
     ask.refused("eks", "create_addon", **asked)
     ask.refused("eks", "create_addon", **{**addon, "addonName": "no-such"})
     ask("eks", "describe_addon", **addon)
-    update = ask("eks", "update_addon", **addon, configurationValues='{"a": 1}', resolveConflicts="PRESERVE")[
-        "update"
-    ]
+    update = ask("eks", "update_addon", **addon, configurationValues='{"a": 1}', resolveConflicts="PRESERVE")["update"]
     ask("eks", "describe_update", name=CLUSTER, updateId=update["id"], addonName="vpc-cni")
     ask("eks", "list_addons", clusterName=CLUSTER)

@@ -1,4 +1,4 @@
-"""A record of what was asked of the local AWS and of each answer as it was sent."""
+"""Records calls to the local AWS and their raw answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Recorded:
 
 
 class Recorder:
-    """Clients of one local AWS whose calls are kept."""
+    """Clients of one local AWS that record their calls."""
 
     def __init__(self, aws: AwsProcess) -> None:
         self.calls: list[Recorded] = []
@@ -34,7 +34,7 @@ class Recorder:
         if service not in self._clients:
             client = self._clients[service] = self._aws.client(service)
             client.meta.events.register("provide-client-params", self._note)
-            client.meta.events.register("before-parse", self._keep)
+            client.meta.events.register("before-parse", self._record)
         return getattr(self._clients[service], method)(**asked)
 
     def refused(self, service: str, method: str, **asked: Any) -> str:
@@ -45,20 +45,14 @@ class Recorder:
             code = str(problem.response["Error"]["Code"])
             self.calls[-1] = replace(self.calls[-1], code=code)
             return code
-        raise AssertionError(f"{service} {method} took {asked}")
+        raise AssertionError(f"{service} {method} accepted {asked}")
 
     def _note(self, params: dict[str, Any], **_: Any) -> None:
         self._asked = params
 
-    def _keep(self, operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    def _record(self, operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
         body = response_dict["body"]
-        raw = body if isinstance(body, bytes) else b""  # a stream is the object that somebody put
+        raw = body if isinstance(body, bytes) else b""  # a stream is an S3 object
         self.calls.append(
-            Recorded(
-                operation_model,
-                self._asked,
-                response_dict["status_code"],
-                dict(response_dict["headers"]),
-                raw,
-            )
+            Recorded(operation_model, self._asked, response_dict["status_code"], dict(response_dict["headers"]), raw)
         )

@@ -1,4 +1,4 @@
-"""Requests that AWS's model refuses, made out of requests that it takes, and sent as they are."""
+"""Requests that violate AWS's model, derived from valid ones and sent as they are."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from botocore.exceptions import ClientError
 from tests.integration.aws_process import AwsProcess
 from tests.integration.aws_recorder import Recorded
 
-LONGEST = 3000  # characters of a value that is too long; where more are allowed, none is sent
+LONGEST = 3000  # characters of a value that is too long; if more are allowed, none is sent
 OUT_OF_PATTERN = "§ $|"
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What was wrong in a request, and how it was answered; 200 where it was taken."""
+    """What was wrong with a request, and how it was answered; 200 if it was accepted."""
 
     operation: Any
     what: str
@@ -30,7 +30,7 @@ class Refusal:
 
 
 def wrong(shape: Any, good: Any, form: bool, at: str = "input") -> Iterator[tuple[str, Any]]:
-    """Yield what is wrong and a value like GOOD with just that; a FORM carries texts alone, in which types are lost."""
+    """Yield a problem and GOOD with only that problem. A FORM carries only text, without types."""
     text = form or "location" in shape.serialization
     match shape.type_name:
         case "structure":
@@ -38,16 +38,12 @@ def wrong(shape: Any, good: Any, form: bool, at: str = "input") -> Iterator[tupl
             if not text and at != "input":
                 yield f"{at} is a text", "text"
         case "list":
-            yield from (
-                (what, [bad, *good[1:]]) for what, bad in wrong(shape.member, good[0], text, f"{at}[0]")
-            )
+            yield from ((what, [bad, *good[1:]]) for what, bad in wrong(shape.member, good[0], text, f"{at}[0]"))
             if not text:
                 yield f"{at} is a text", "text"
         case "map":
             key, value = next(iter(good.items()))
-            yield from (
-                (what, {**good, key: bad}) for what, bad in wrong(shape.value, value, form, f"{at}.{key}")
-            )
+            yield from ((what, {**good, key: bad}) for what, bad in wrong(shape.value, value, form, f"{at}.{key}"))
             yield from ((what, {bad: value}) for what, bad in wrong(shape.key, key, True, f"{at}: key"))
         case "string":
             yield from _wrong_string(shape, good, at)
@@ -69,9 +65,7 @@ def _bound(shape: Any, which: str) -> list[int]:
 
 def _wrong_structure(shape: Any, good: dict[str, Any], form: bool, at: str) -> Iterator[tuple[str, Any]]:
     for name in shape.required_members:
-        empty = (
-            form and len(good) == 1 and at != "input"
-        )  # a form can't say that there is a structure with nothing in it
+        empty = form and len(good) == 1 and at != "input"  # a form cannot express an empty structure
         if shape.members[name].serialization.get("location") != "uri" and not empty:
             yield f"{at} is without {name}", {key: value for key, value in good.items() if key != name}
     for name, value in good.items():
@@ -93,41 +87,37 @@ def _wrong_string(shape: Any, good: str, at: str) -> Iterator[tuple[str, Any]]:
         if not re.fullmatch(shape.metadata.get("pattern", ".*"), OUT_OF_PATTERN, re.ASCII):
             yield f"{at} is out of its pattern", OUT_OF_PATTERN
     except re.error:
-        pass  # a pattern of Java's
+        pass  # Java's syntax
 
 
 def unknown(shape: Any, good: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield requests like GOOD for something that does not exist."""
+    """Yield requests like GOOD for a resource that does not exist."""
     for name in good:
         if shape.members[name].serialization.get("location") == "uri":
             yield f"{name} is unknown", {**good, name: "no-such"}
 
 
 class Raw:
-    """Clients of one local AWS that check nothing before they send."""
+    """Clients of one local AWS that send without validating."""
 
     def __init__(self, aws: AwsProcess) -> None:
         self._aws, self._clients = aws, dict[str, Any]()
         self._body: bytes | None = None
 
     def __call__(self, call: Recorded, what: str, bad: dict[str, Any]) -> Refusal:
-        """Send CALL once more with BAD in the place of what was asked."""
+        """Send CALL again with BAD instead of its parameters."""
         operation, protocol = call.operation, call.operation.service_model.metadata["protocol"]
         asked, members = bad, operation.input_shape.members
         self._body = None
-        if "json" in protocol:  # botocore could not write a text for a structure: its body is replaced
+        if "json" in protocol:  # botocore cannot serialize text as a structure, so replace its body
             located = {name for name in members if "location" in members[name].serialization}
             asked = {name: value for name, value in bad.items() if name in located}
-            self._body = json.dumps(
-                {name: value for name, value in bad.items() if name not in located}
-            ).encode()
+            self._body = json.dumps({name: value for name, value in bad.items() if name not in located}).encode()
         try:
             getattr(self._client(operation.service_model.service_name), xform_name(operation.name))(**asked)
         except ClientError as problem:
             answer: Any = problem.response
-            return Refusal(
-                operation, what, answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]
-            )
+            return Refusal(operation, what, answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"])
         return Refusal(operation, what, 200, "")
 
     def _client(self, service: str) -> Any:

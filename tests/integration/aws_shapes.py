@@ -1,6 +1,6 @@
-"""An answer of AWS's, checked against the service's own model, as botocore carries it.
+"""Checks an answer of AWS against the service's own model, which botocore carries.
 
-`complaints` reads an answer as it came over the wire, so that nothing is put right by a parser that means well.
+`complaints` reads the answer as it came over the wire: a lenient parser could hide a mistake.
 """
 
 from __future__ import annotations
@@ -30,17 +30,12 @@ COMMON = {
     "ValidationError",
     "ValidationException",
 }
-DOCUMENTED = {  # beside the model, which declares no error for EC2 and few for S3
+DOCUMENTED = {  # in addition to the model, which declares no errors for EC2 and few for S3
     "ec2": r"Invalid\w+\.(Duplicate|NotFound|Malformed|AlreadyExistsException)|NatGatewayNotFound",
     "s3": r"NoSuchBucket|NoSuchKey|InvalidArgument",
 }
-OBSERVED = {
-    ("CreateNodegroup", "ResourceNotFoundException")
-}  # AWS's answer where there is no such cluster, declared or not
-WHEN = {
-    "iso8601": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z",
-    "rfc822": r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT",
-}
+OBSERVED = {("CreateNodegroup", "ResourceNotFoundException")}  # AWS's undeclared answer if there is no such cluster
+WHEN = {"iso8601": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "rfc822": r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT"}
 TYPES: dict[str, tuple[type, ...]] = {
     "structure": (dict,),
     "map": (dict,),
@@ -57,7 +52,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 
 
 def complaints(operation: Any, headers: Mapping[str, str], body: bytes) -> list[str]:
-    """Say what in a good answer is not as the model of OPERATION has it."""
+    """Return how a successful answer deviates from the model of OPERATION."""
     shape = operation.output_shape
     if shape is None:
         return []
@@ -68,24 +63,20 @@ def complaints(operation: Any, headers: Mapping[str, str], body: bytes) -> list[
             answer[name] = _from_text(member, text)
     payload = shape.serialization.get("payload")
     if payload and shape.members[payload].type_name == "blob":
-        pass  # an object of S3's: any bytes
+        pass  # an S3 object: any bytes
     elif "json" in model["protocol"]:
-        said = json.loads(body or b"{}")
-        answer = {**answer, **_named(shape, said)} if isinstance(said, dict) else said
+        content = json.loads(body or b"{}")
+        answer = {**answer, **_named(shape, content)} if isinstance(content, dict) else content
     elif body:
         answer |= _from_xml(shape, _result(operation, ET.fromstring(body)))
     return list(check(shape, answer))
 
 
 def check(shape: Any, value: Any, at: str = "answer") -> Iterator[str]:
-    """Yield what in VALUE, whose members have their names in the model, is not as SHAPE has it."""
+    """Yield how VALUE, whose members are named as in the model, deviates from SHAPE."""
     kind = shape.type_name
     wrong = not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")
-    if (
-        wrong
-        or (kind == "timestamp" and not _is_time(shape, value))
-        or (kind == "blob" and not _is_base64(value))
-    ):
+    if wrong or (kind == "timestamp" and not _is_time(shape, value)) or (kind == "blob" and not _is_base64(value)):
         yield f"{at}: {value!r} is no {kind}"
     elif kind == "structure":
         yield from (f"{at}: {name} is required" for name in shape.required_members if name not in value)
@@ -106,7 +97,7 @@ def check(shape: Any, value: Any, at: str = "answer") -> Iterator[str]:
 
 
 def allowed(operation: Any, status: int, code: str) -> bool:
-    """Whether the model lets OPERATION fail like that, or AWS documents that any call may."""
+    """Whether the model, or AWS's documentation, allows OPERATION to fail like that."""
     for shape in operation.error_shapes:
         error = shape.metadata.get("error", {})
         if code in (shape.name, error.get("code")):
@@ -118,7 +109,7 @@ def allowed(operation: Any, status: int, code: str) -> bool:
 
 
 def _named(shape: Any, value: Any) -> Any:
-    """Return JSON with its members called as in the model."""
+    """Return JSON with its members named as in the model."""
     if shape.type_name == "structure" and isinstance(value, dict):
         names = {member.serialization.get("name", name): name for name, member in shape.members.items()}
         return {
@@ -129,11 +120,7 @@ def _named(shape: Any, value: Any) -> Any:
         return [_named(shape.member, item) for item in value]
     if shape.type_name == "map" and isinstance(value, dict):
         return {key: _named(shape.value, item) for key, item in value.items()}
-    if (
-        shape.type_name == "timestamp"
-        and isinstance(value, str)
-        and "timestampFormat" not in shape.serialization
-    ):
+    if shape.type_name == "timestamp" and isinstance(value, str) and "timestampFormat" not in shape.serialization:
         return f"a text: {value}"  # in JSON they are seconds, unless the model says otherwise
     return value
 
@@ -143,7 +130,7 @@ def _tag(node: ET.Element) -> str:
 
 
 def _result(operation: Any, root: ET.Element) -> ET.Element:
-    """Return the element that stands for the output, and see that what is around it is what AWS puts there."""
+    """Return the element that holds the output, and check what surrounds it."""
     protocol = operation.service_model.metadata["protocol"]
     if protocol == "rest-xml":
         return root
@@ -152,29 +139,26 @@ def _result(operation: Any, root: ET.Element) -> ET.Element:
         for node in [node for node in root if _tag(node) == "requestId"]:
             root.remove(node)
         return root
-    found = {_tag(node): node for node in root}
+    nodes = {_tag(node): node for node in root}
     wrapper = operation.output_shape.serialization.get("resultWrapper")
-    assert set(found) <= {wrapper, "ResponseMetadata"}, f"around the result: {sorted(found)}"
-    return found[wrapper]
+    assert set(nodes) <= {wrapper, "ResponseMetadata"}, f"around the result: {sorted(nodes)}"
+    return nodes[wrapper]
 
 
 def _from_xml(shape: Any, node: ET.Element) -> Any:
-    """Return what NODE says as SHAPE; what can't be read as that stays a text, or a name that no model has."""
+    """Return NODE as SHAPE; what does not fit stays text, or gets a name that is in no model."""
     if shape.type_name in ("structure", "list", "map") and (node.text or "").strip():
         return node.text
     if shape.type_name == "structure":
         return _structure(shape, node)
     if shape.type_name == "list":
-        wanted = shape.member.serialization.get(
-            "name", "item" if shape.serialization.get("ec2") else "member"
-        )
+        wanted = shape.member.serialization.get("name", "item" if shape.serialization.get("ec2") else "member")
         return [
-            _from_xml(shape.member, child) if _tag(child) in (wanted, "item") else f"<{_tag(child)}>"
-            for child in node
+            _from_xml(shape.member, child) if _tag(child) in (wanted, "item") else f"<{_tag(child)}>" for child in node
         ]
     if shape.type_name == "map":
         key, value = (
-            one.serialization.get("name", name) for one, name in ((shape.key, "key"), (shape.value, "value"))
+            part.serialization.get("name", name) for part, name in ((shape.key, "key"), (shape.value, "value"))
         )
         pairs = [{_tag(part): part for part in entry} for entry in node]
         return {pair[key].text or "": _from_xml(shape.value, pair[value]) for pair in pairs}
@@ -189,22 +173,22 @@ def _structure(shape: Any, node: ET.Element) -> dict[str, Any]:
         flat = member.type_name == "list" and member.serialization.get("flattened")
         own = member.member.serialization.get("name") if flat else None
         names[own or member.serialization.get("name", name)] = name
-    said: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for child in node:
         name = names.get(_tag(child))
         if name is None:
-            said[f"<{_tag(child)}>"] = child.text
+            members[f"<{_tag(child)}>"] = child.text
         elif shape.members[name].serialization.get("flattened"):
-            said.setdefault(name, []).append(_from_xml(shape.members[name].member, child))
-        elif name in said:
-            said[f"a second {name}"] = child.text
+            members.setdefault(name, []).append(_from_xml(shape.members[name].member, child))
+        elif name in members:
+            members[f"a second {name}"] = child.text
         else:
-            said[name] = _from_xml(shape.members[name], child)
-    return said
+            members[name] = _from_xml(shape.members[name], child)
+    return members
 
 
 def _from_text(shape: Any, text: str) -> Any:
-    """Return what TEXT says as SHAPE's type, or TEXT."""
+    """Return TEXT converted to SHAPE's type, or TEXT."""
     if shape.type_name in ("integer", "long") and re.fullmatch(r"-?\d+", text):
         return int(text)
     if shape.type_name in ("float", "double") and re.fullmatch(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", text):
@@ -219,9 +203,7 @@ def _is_time(shape: Any, value: float | str) -> bool:
     for name, pattern in WHEN.items():
         if form in (None, name) and re.fullmatch(pattern, value):
             try:
-                return bool(
-                    parsedate_to_datetime(value) if name == "rfc822" else datetime.fromisoformat(value)
-                )
+                return bool(parsedate_to_datetime(value) if name == "rfc822" else datetime.fromisoformat(value))
             except ValueError:
                 return False
     return False

@@ -1,4 +1,4 @@
-"""What each variable of terraform/ changes when it alone is changed: one line for each resource and output, as a plan has it."""
+"""What changes in a plan when one variable of terraform/ changes: a line for each resource and output."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """VALUE in place of what the root was applied with, and the CHANGES that it makes: all of them, unless PARTLY says why not.
+    """A VALUE unlike the applied one, and all CHANGES it makes, unless PARTLY says why only some are listed.
 
-    With REFUSED there is no plan, and the error holds these words. With REFRESH the plan asks AWS what there is.
+    With REFUSED there is no plan, and the error has these words. With REFRESH the plan reads what AWS has.
     """
 
     value: str
@@ -23,9 +23,7 @@ class Row:
         return {line.strip() for line in self.changes.strip().splitlines()}
 
 
-RENAMED = (
-    "a name is in nearly every resource: the network keeps its own and gets other tags, the rest is made anew"
-)
+RENAMED = "nearly every resource has the name: the network gets new tags, the rest is replaced"
 
 ROWS = {
     "project": Row(
@@ -34,10 +32,10 @@ ROWS = {
         replace aws_ecr_repository.app
         replace aws_eks_addon.after_nodes["coredns"]
         replace aws_eks_cluster.this
-        replace aws_iam_role.gitlab["deploy"]
+        replace aws_iam_role.ci["deploy"]
         replace aws_lb.this
         replace aws_s3_bucket.alb_logs
-        update aws_route53_zone.this
+        update aws_route53_zone.this[0]
         update aws_vpc.this
         update output.cluster_name
         """,
@@ -48,27 +46,44 @@ ROWS = {
         """
         replace aws_eks_addon.after_nodes["coredns"]
         replace aws_eks_cluster.this
-        replace aws_iam_role.gitlab["deploy"]
+        replace aws_iam_role.ci["deploy"]
         replace aws_lb.this
         replace aws_s3_bucket.alb_logs
         update aws_ecr_repository.app
-        update aws_route53_zone.this
+        update aws_route53_zone.this[0]
         update aws_vpc.this
         update output.cluster_name
         """,
         partly=RENAMED,
     ),
+    "profile": Row(
+        "small",
+        """
+        delete aws_eks_addon.after_nodes["amazon-cloudwatch-observability"]
+        delete aws_subnet.private[2]
+        delete aws_vpc_endpoint.interface["logs"]
+        delete aws_wafv2_web_acl.this[0]
+        delete aws_wafv2_ip_set.deployers[0]
+        update aws_budgets_budget.monthly[0]
+        update aws_launch_template.node
+        replace aws_eks_node_group.main
+        """,
+        partly="what all the variables after it change that are not set",
+    ),
     "region": Row(
-        "eu-west-1",
+        "sa-east-1",
         """
         create aws_ecr_repository.app
         create aws_eks_cluster.this
         create aws_lb.this
         create aws_vpc.this
-        update aws_iam_policy.gitlab_deploy
+        update aws_iam_policy.ci["build"]
+        update aws_iam_policy.ci["deploy"]
+        update aws_iam_role.app
+        update aws_iam_role.cloudwatch_agent
         update output.region
         """,
-        partly="another region has nothing of it yet: all is created there that is not global",
+        partly="another region has none of it yet: everything that is not global is created there",
         refresh=True,
     ),
     "allowed_account_ids": Row('["999999999999"]', refused="AWS account ID not allowed: 123456789012"),
@@ -91,7 +106,17 @@ ROWS = {
         update aws_route53_record.app["shop.localhost"]
         update output.cluster_endpoint
         """,
-        partly="another network is another everything that stands in it",
+        partly="another network replaces everything in it",
+    ),
+    "zones": Row(
+        "2",
+        """
+        delete aws_route_table.private[2]
+        delete aws_subnet.private[2]
+        delete aws_subnet.public[2]
+        update aws_lb.this
+        """,
+        partly="everything in the third zone goes",
     ),
     "single_nat_gateway": Row(
         "false",
@@ -102,6 +127,18 @@ ROWS = {
         create aws_nat_gateway.this[2]
         update aws_route.private_nat[1]
         update aws_route.private_nat[2]
+        update aws_wafv2_ip_set.deployers[0]
+        """,
+    ),
+    "interface_endpoints": Row(
+        "false",
+        """
+        delete aws_security_group.endpoints[0]
+        delete aws_vpc_endpoint.interface["ecr.api"]
+        delete aws_vpc_endpoint.interface["ecr.dkr"]
+        delete aws_vpc_endpoint.interface["logs"]
+        delete aws_vpc_endpoint.interface["sts"]
+        delete aws_vpc_security_group_ingress_rule.endpoints_https[0]
         """,
     ),
     "kubernetes_version": Row(
@@ -117,7 +154,13 @@ ROWS = {
         '"amazon-cloudwatch-observability"="v5.3.0-eksbuild.1"}',
         'update aws_eks_addon.after_nodes["coredns"]',
     ),
-    "api_allowed_cidrs": Row('["198.51.100.0/24"]', "update aws_eks_cluster.this"),
+    "api_allowed_cidrs": Row(
+        '["198.51.100.0/24"]',
+        """
+        update aws_eks_cluster.this
+        update aws_wafv2_ip_set.deployers[0]
+        """,
+    ),
     "admin_principal_arns": Row(
         '["arn:aws:iam::123456789012:user/operator","arn:aws:iam::123456789012:role/platform-admin"]',
         """
@@ -132,8 +175,9 @@ ROWS = {
         replace aws_eks_node_group.main
         """,
     ),
+    "node_image_release": Row("1.35.0-20251231", "update aws_eks_node_group.main"),
     "node_min_size": Row("2", "update aws_eks_node_group.main"),
-    "node_desired_size": Row("3", "update aws_eks_node_group.main"),
+    "node_desired_size": Row("3"),  # decides once, how many there are at first
     "node_max_size": Row("4", "update aws_eks_node_group.main"),
     "node_disk_gib": Row(
         "60",
@@ -145,15 +189,17 @@ ROWS = {
     "app_namespace": Row(
         "web",
         """
-        replace aws_eks_access_policy_association.deployer["gitlab"]
+        replace aws_eks_access_policy_association.deployer["ci"]
         replace aws_eks_access_policy_association.deployer["user"]
         replace aws_eks_pod_identity_association.app
         update aws_cloudwatch_metric_alarm.symptom["pod-restarts"]
-        update aws_eks_access_entry.deployer["gitlab"]
+        update aws_eks_access_entry.deployer["ci"]
         update aws_eks_access_entry.deployer["user"]
         update output.namespace
         """,
     ),
+    "app_deployment": Row("web", 'update aws_cloudwatch_metric_alarm.symptom["pod-restarts"]'),
+    "app_service_account": Row("web", "replace aws_eks_pod_identity_association.app"),
     "node_port": Row(
         "30081",
         """
@@ -168,6 +214,35 @@ ROWS = {
         update output.node_port
         """,
     ),
+    "review_slots": Row(
+        "1",
+        """
+        create aws_autoscaling_attachment.review["1"]
+        create aws_ecr_lifecycle_policy.review[0]
+        create aws_ecr_repository.review[0]
+        create aws_eks_access_entry.review[0]
+        create aws_eks_access_policy_association.review[0]
+        create aws_iam_policy.ci["review"]
+        create aws_iam_role.ci["review"]
+        create aws_iam_role_policy_attachment.ci["review"]
+        create aws_lb_listener_rule.review["1"]
+        create aws_lb_target_group.review["1"]
+        create aws_route53_record.app["review-1.shop.localhost"]
+        create aws_route53_record.validation["review-1.shop.localhost"]
+        create output.review_repository_url
+        replace aws_acm_certificate.this
+        replace aws_acm_certificate_validation.this
+        replace aws_route53_record.validation["shop.localhost"]
+        replace aws_route53_record.validation["www.shop.localhost"]
+        update aws_cloudwatch_metric_alarm.symptom["certificate-expiry"]
+        update aws_lb_listener.https
+        update aws_vpc_security_group_egress_rule.alb_nodes
+        update aws_vpc_security_group_ingress_rule.node_alb
+        update output.ci_role_arns
+        update output.review_slots
+        """,
+    ),
+    "health_path": Row("/healthz", "update aws_lb_target_group.app"),
     "domain_name": Row(
         "other.localhost",
         """
@@ -181,14 +256,16 @@ ROWS = {
         delete aws_route53_record.validation["www.shop.localhost"]
         replace aws_acm_certificate.this
         replace aws_acm_certificate_validation.this
-        replace aws_route53_zone.this
+        replace aws_route53_zone.this[0]
         update aws_cloudwatch_metric_alarm.symptom["certificate-expiry"]
         update aws_lb_listener.https
         update output.domain_name
+        update output.host_names
         update output.name_servers
         update output.url
         """,
     ),
+    "hosted_zone_id": Row("Z0123456789ABCDEFGHIJ", refused="reading Route 53 Hosted Zone (Z0123456789ABCDEFGHIJ)"),
     "http_port": Row(
         "8081",
         """
@@ -207,6 +284,8 @@ ROWS = {
         update output.url
         """,
     ),
+    "rate_limit": Row("9000", "update aws_wafv2_web_acl.this[0]"),
+    "web_acl_counted_rules": Row('["SizeRestrictions_BODY"]', "update aws_wafv2_web_acl.this[0]"),
     "deletion_protection": Row(
         "true",
         """
@@ -219,24 +298,73 @@ ROWS = {
         "https://gitlab.example.com",
         """
         replace aws_iam_openid_connect_provider.gitlab
-        update aws_iam_role.gitlab["apply"]
-        update aws_iam_role.gitlab["deploy"]
-        update aws_iam_role.gitlab["plan"]
+        update aws_iam_role.ci["apply"]
+        update aws_iam_role.ci["build"]
+        update aws_iam_role.ci["deploy"]
+        update aws_iam_role.ci["plan"]
         """,
     ),
     "gitlab_project_path": Row(
         "example/other",
         """
-        update aws_iam_role.gitlab["apply"]
-        update aws_iam_role.gitlab["deploy"]
-        update aws_iam_role.gitlab["plan"]
+        update aws_iam_role.ci["apply"]
+        update aws_iam_role.ci["build"]
+        update aws_iam_role.ci["deploy"]
+        update aws_iam_role.ci["plan"]
         """,
     ),
     "gitlab_branch": Row(
         "release",
         """
-        update aws_iam_role.gitlab["apply"]
-        update aws_iam_role.gitlab["deploy"]
+        update aws_iam_role.ci["apply"]
+        update aws_iam_role.ci["build"]
+        update aws_iam_role.ci["deploy"]
+        """,
+    ),
+    "github_repository": Row(
+        "example/other",
+        """
+        update aws_iam_role.ci["apply"]
+        update aws_iam_role.ci["build"]
+        update aws_iam_role.ci["deploy"]
+        update aws_iam_role.ci["plan"]
+        """,
+    ),
+    "promotes_to": Row(
+        '["arn:aws:iam::222222222222:role/shop-production-ci-build"]', "create aws_ecr_repository_policy.app[0]"
+    ),
+    "promoted_from": Row(
+        "arn:aws:ecr:eu-central-1:111111111111:repository/shop/app", 'update aws_iam_policy.ci["build"]'
+    ),
+    "web_acl": Row(
+        "false",
+        """
+        delete aws_cloudwatch_log_group.waf[0]
+        delete aws_wafv2_web_acl.this[0]
+        delete aws_wafv2_ip_set.deployers[0]
+        delete aws_wafv2_web_acl_association.alb[0]
+        delete aws_wafv2_web_acl_logging_configuration.this[0]
+        """,
+    ),
+    "container_insights": Row(
+        "false",
+        """
+        delete aws_cloudwatch_log_group.containers["application"]
+        delete aws_cloudwatch_log_group.containers["dataplane"]
+        delete aws_cloudwatch_log_group.containers["host"]
+        delete aws_cloudwatch_log_group.containers["performance"]
+        delete aws_cloudwatch_metric_alarm.symptom["pod-restarts"]
+        delete aws_eks_addon.after_nodes["amazon-cloudwatch-observability"]
+        delete aws_eks_pod_identity_association.cloudwatch_agent[0]
+        delete aws_iam_role.cloudwatch_agent[0]
+        delete aws_iam_role_policy_attachment.cloudwatch_agent[0]
+        """,
+    ),
+    "detailed_monitoring": Row(
+        "false",
+        """
+        update aws_eks_node_group.main
+        update aws_launch_template.node
         """,
     ),
     "log_retention_days": Row(
@@ -248,7 +376,7 @@ ROWS = {
         update aws_cloudwatch_log_group.containers["performance"]
         update aws_cloudwatch_log_group.eks
         update aws_cloudwatch_log_group.flow
-        update aws_cloudwatch_log_group.waf
+        update aws_cloudwatch_log_group.waf[0]
         update aws_s3_bucket_lifecycle_configuration.alb_logs
         """,
     ),
@@ -257,7 +385,7 @@ ROWS = {
     "monthly_budget_usd": Row("600", "update aws_budgets_budget.monthly[0]"),
 }
 
-# The rest takes some minutes and is asked for with `-m slow`.
+# The others take some minutes and run with `-m slow`.
 QUICK = (
     "allowed_account_ids",
     "api_allowed_cidrs",

@@ -1,4 +1,4 @@
-"""The Prometheus rules, asked by Prometheus' own promtool: what they fire on, and that the service has the metrics they name."""
+"""The Prometheus rules, tested by Prometheus' own promtool, and the metrics of the service that they name."""
 
 from __future__ import annotations
 
@@ -18,22 +18,20 @@ RULES = ROOT / "k8s" / "prometheus" / "alerts.yaml"
 
 @pytest.fixture(scope="module")
 def promtool(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The program from Debian's package, unpacked only: installed, it would start a server."""
-    if found := shutil.which("promtool"):
-        return found
+    """The program from Debian's package, only unpacked: its installation would start a server."""
+    if installed := shutil.which("promtool"):
+        return installed
     folder = tmp_path_factory.mktemp("prometheus")
     download = "apt-get -q download prometheus"  # a machine's lists may be missing or older than its mirror
-    subprocess.run(
-        ["sh", "-c", f"{download} || {{ apt-get -q update && {download}; }}"], cwd=folder, check=True
-    )
+    subprocess.run(["sh", "-c", f"{download} || {{ apt-get -q update && {download}; }}"], cwd=folder, check=True)
     (package,) = folder.glob("prometheus_*.deb")
     subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], check=True, capture_output=True)
     return str(folder / "usr" / "bin" / "promtool")
 
 
 def test_the_rules_fire_on_what_burns_the_budget_and_on_nothing_else(promtool: str, tmp_path: Path) -> None:
-    told = (Path(__file__).parent / "alerts.promtool.yaml").read_text()
-    (tmp_path / "test.yaml").write_text(told.replace("ALERTS", str(RULES)))
+    tests = (Path(__file__).parent / "alerts.promtool.yaml").read_text()
+    (tmp_path / "test.yaml").write_text(tests.replace("ALERTS", str(RULES)))
     for words in (["check", "rules", str(RULES)], ["test", "rules", str(tmp_path / "test.yaml")]):
         ran = subprocess.run([promtool, *words], capture_output=True, text=True, timeout=60, check=False)
         assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -25,9 +25,7 @@ DEADLINE = 15.0
 class Server:
     """One gunicorn on a free port of the loopback address."""
 
-    def __init__(
-        self, run_dir: Path, *options: str, within: tuple[str, ...] = (), **environment: str
-    ) -> None:
+    def __init__(self, run_dir: Path, *options: str, within: tuple[str, ...] = (), **environment: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -41,13 +39,13 @@ class Server:
             f"127.0.0.1:{self.port}",
             *options,
         ]
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*within, sys.executable, *argv],
                 cwd=ROOT,
                 env={
-                    **kept,
+                    **inherited,
                     "PYTHONPATH": str(run_dir.with_name("more")),
                     "APP_RUN_DIR": str(run_dir),
                     **environment,
@@ -90,8 +88,8 @@ class Server:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def sample(self, text: str) -> float:
-        found = re.search(rf"^{re.escape(text)} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
-        return float(found[1]) if found else 0.0
+        match = re.search(rf"^{re.escape(text)} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
+        return float(match[1]) if match else 0.0
 
 
 def module(run_dir: Path, name: str, text: str) -> None:
@@ -177,7 +175,7 @@ def test_a_container_restarted_in_its_pod_is_ready_again(run_dir: Path) -> None:
 
 
 def test_sigterm_reaches_a_worker_that_is_still_starting(run_dir: Path) -> None:
-    # Between the fork and its own signal handlers a worker has those of the master: that moment is made long here.
+    # From the fork until it sets its own signal handlers a worker has the master's; here that moment is made long.
     module(
         run_dir,
         "sitecustomize.py",
@@ -196,7 +194,7 @@ def test_sigterm_reaches_a_worker_that_is_still_starting(run_dir: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a namespace of processes needs root")
 def test_sigterm_ends_a_master_that_is_still_loading(run_dir: Path) -> None:
-    # In a container it is process 1, to which the kernel sends no signal that it has no handler for.
+    # In a container it is process 1, which gets no signal from the kernel that it has no handler for.
     loading = run_dir.with_name("loading")
     module(run_dir, "slow.py", f"import pathlib, time\npathlib.Path('{loading}').touch()\ntime.sleep(30)\n")
     server = Server(run_dir, "slow:create_app()", within=("unshare", "--pid", "--fork", "--kill-child"))
@@ -258,10 +256,7 @@ def test_headers_beyond_the_limits_are_refused(server: Server) -> None:
 def test_a_bad_setting_stops_the_start_with_one_sentence(run_dir: Path) -> None:
     server = Server(run_dir, APP_WORKERS="many")
     assert server.process.wait(DEADLINE) == 1
-    assert (
-        server.log.read_text()
-        == "application: APP_WORKERS must be a whole number from 1 to 64, not 'many'.\n"
-    )
+    assert server.log.read_text() == "application: APP_WORKERS must be a whole number from 1 to 64, not 'many'.\n"
 
 
 def test_it_serves_without_writing_outside_its_run_folder(server: Server, run_dir: Path) -> None:

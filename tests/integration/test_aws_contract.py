@@ -1,4 +1,4 @@
-"""The operations that the local AWS mends, held against AWS's own models: a mend is never looser than AWS is."""
+"""The operations that the local AWS patches, checked against AWS's own models: never more lenient than AWS."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from longshore.local.aws.inputs import UNREAD
-from longshore.local.aws.mending import MENDS
-from longshore.local.aws.server import MENDED
+from localcloud.aws.inputs import UNCHECKED
+from localcloud.aws.patching import PATCHES
+from localcloud.aws.server import PATCHED
 from tests.integration.aws_calls import make, standing, unmake
 from tests.integration.aws_process import ROOT, AwsProcess
 from tests.integration.aws_recorder import Recorded, Recorder
 from tests.integration.aws_refusals import Raw, Refusal, unknown, wrong
 from tests.integration.aws_shapes import allowed, complaints
 
-FOLDER = ROOT / "longshore" / "local" / "aws"
-OURS = sorted({(service, name) for (service, _), names in MENDS.items() for name in names})
-CHECKED = [(service, name) for service, name in OURS if service not in UNREAD]
+FOLDER = ROOT / "localcloud" / "aws"
+PATCHING = {module.__name__.rpartition(".")[2] for module in PATCHED}
+OURS = sorted({(service, name) for (service, _), names in PATCHES.items() for name in names})
+CHECKED = [(service, name) for service, name in OURS if service not in UNCHECKED]
 SESSION = botocore.session.get_session()
 
 
@@ -33,7 +34,7 @@ def name_of(operation: Any) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Seen:
-    """All that was asked and answered, and what stood before and after the requests that are wrong."""
+    """Every call with its answer, and what existed before and after the invalid requests."""
 
     calls: list[Recorded]
     refusals: list[Refusal]
@@ -64,7 +65,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
 
 def refuse(raw: Raw, calls: list[Recorded]) -> tuple[list[Refusal], list[Refusal]]:
-    """Send what is wrong in the eyes of the model, then what is about things that do not exist."""
+    """Send requests that violate the model, then requests for resources that do not exist."""
     good = [
         call
         for call in calls
@@ -79,25 +80,25 @@ def refuse(raw: Raw, calls: list[Recorded]) -> tuple[list[Refusal], list[Refusal
     return refusals, lost
 
 
-def test_every_mend_says_which_operations_it_has_a_part_in() -> None:
-    mends = 0
+def test_every_patch_names_the_operations_that_it_affects() -> None:
+    patches = 0
     for path in FOLDER.glob("*.py"):
-        placed = [name for name in decorators(path) if name in ("wrap", "add", "route")]
-        assert not placed or path.stem in MENDED, path
-        mends += len(placed)
-    assert mends == len(MENDS)
-    assert all(MENDS.values())
+        decorated = [name for name in decorators(path) if name in ("wrap", "add", "route")]
+        assert not decorated or path.stem in PATCHING, path
+        patches += len(decorated)
+    assert patches == len(PATCHES)
+    assert all(PATCHES.values())
 
 
 def decorators(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
-        for one in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
-            if isinstance(one, ast.Call) and isinstance(one.func, ast.Name):
-                yield one.func.id
+        for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+            if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name):
+                yield decorator.func.id
 
 
 @pytest.mark.parametrize("operation", OURS, ids=" ".join)
-def test_what_a_mend_names_is_an_operation_of_the_service(operation: tuple[str, str]) -> None:
+def test_the_named_operations_exist(operation: tuple[str, str]) -> None:
     service, name = operation
     assert name in map(xform_name, SESSION.get_service_model(service).operation_names)
 
@@ -105,7 +106,7 @@ def test_what_a_mend_names_is_an_operation_of_the_service(operation: tuple[str, 
 def test_a_route_is_where_the_model_has_its_operation() -> None:
     model = SESSION.get_service_model("eks")
     http = {xform_name(name): model.operation_model(name).http for name in model.operation_names}
-    for (service, what), (operation, *_) in MENDS.items():
+    for (service, what), (operation, *_) in PATCHES.items():
         if " /" in what:
             assert service == "eks"
             expected = f"{http[operation]['method']} {http[operation]['requestUri']}"
@@ -117,7 +118,7 @@ def blank(uri: str) -> list[str]:
 
 
 @pytest.mark.parametrize("operation", OURS, ids=" ".join)
-def test_every_mended_operation_is_called_and_answers_well(seen: Seen, operation: tuple[str, str]) -> None:
+def test_every_patched_operation_is_called_and_answers_well(seen: Seen, operation: tuple[str, str]) -> None:
     assert [call for call in seen.of(operation) if call.status < 300], "add it to aws_calls.py"
 
 

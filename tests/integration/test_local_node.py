@@ -1,4 +1,4 @@
-"""The node with real Kubernetes: started, wounded, killed, started again, doubled, and gone without a trace."""
+"""The node with real Kubernetes: started, killed in part and whole, restarted, beside another, removed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from typing import Any
 
 import pytest
 
-from longshore import settings as settings_module
-from longshore.command import query
-from longshore.local import lifecycle, network, registry, registry_login
-from longshore.local.build import kubernetes
-from longshore.local.build.pause import PAUSE
-from longshore.local.node import control
-from longshore.local.place import Place
-from longshore.runner import Runner
-from longshore.settings import Settings
+from localcloud import lifecycle, network, registry, registry_login
+from localcloud.build.programs import KUBERNETES, PAUSE
+from localcloud.layout import Layout
+from localcloud.node import control
+from longshore.errors import Failure
+from longshore.process.command import query
+from longshore.process.runner import Runner
+from longshore.settings.load import load, process_environment
+from longshore.settings.model import Settings
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
 
@@ -56,40 +56,40 @@ spec:
 """
 
 
-def silent(text: str, done: int | None, total: int | None) -> None:
-    """Take progress without a word."""
+def silent(text: str, done: int | None = None, total: int | None = None) -> None:
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
 class Live:
-    """A started environment without AWS and edge, and questions to it."""
+    """A started environment without AWS and edge."""
 
-    place: Place
+    layout: Layout
     settings: Settings
     runner: Runner
 
     def start(self) -> None:
-        network.start(self.place, self.runner)
-        registry.start(self.place, self.runner)
-        if not _has_image(self.place):
+        network.start(self.layout, self.runner)
+        registry.start(self.layout, self.runner)
+        if not _has_image(self.layout):
             PAUSE.start(self.settings, self.runner, silent)
-            _push(self.place, PAUSE.path(self.settings, "pause"))
-        control.start(self.place, self.runner, silent)
+            _push(self.layout, PAUSE.path(self.settings, "pause"))
+        control.start(self.layout, self.runner, silent)
 
     def kubectl(self, *argv: str, stdin: str | None = None) -> str:
-        options = (f"--kubeconfig={self.place.kubeconfig}", f"--cache-dir={self.place.state}/kubectl-cache")
-        return self.runner.run(query(str(self.place.kubectl), *options, *argv, stdin=stdin)).stdout
+        options = (f"--kubeconfig={self.layout.kubeconfig}", f"--cache-dir={self.layout.state}/kubectl-cache")
+        return self.runner.run(query(str(self.layout.kubectl), *options, *argv, stdin=stdin)).stdout
 
     def pods(self) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = json.loads(self.kubectl("get", "pods", "--output=json"))["items"]
         return items
 
     def ready_pods(self) -> int:
-        conditions = [one for pod in self.pods() for one in pod["status"].get("conditions", ())]
-        return sum(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+        conditions = [condition for pod in self.pods() for condition in pod["status"].get("conditions", ())]
+        return sum(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
     def processes(self) -> list[int]:
-        pid = control.daemon(self.place).pid()
+        pid = self.layout.daemon("node").pid()
         return lifecycle.family(pid) if pid else []
 
     def component(self, name: str) -> int:
@@ -98,127 +98,124 @@ class Live:
             argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if argv[0].endswith(name.encode()) or argv[1:2] == [name.encode()]:
                 return pid
-        raise AssertionError(f"{name} does not run")
+        raise AssertionError(f"{name} is not running")
 
 
 @pytest.fixture(scope="module")
 def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Live]]:
-    """Make environments in throw-away projects; whatever a test leaves of them is removed at the end."""
-    made: list[Live] = []
+    """A function that makes an environment in a throw-away project; all are deleted at the end."""
+    environments: list[Live] = []
 
-    def one() -> Live:
+    def new() -> Live:
         root = tmp_path_factory.mktemp("project")
         (root / "longshore.toml").write_text('[project]\nname = "node"\n[environments.local.local]\n')
-        environ = settings_module.process_environment() | {"XDG_STATE_HOME": str(root / "state")}
-        settings = settings_module.load(root, environ)
-        if not kubernetes.ready(settings):
+        environ = process_environment() | {"XDG_STATE_HOME": str(root / "state")}
+        settings = load(root, environ)
+        if not KUBERNETES.ready(settings):
             pytest.skip("Kubernetes is not compiled on this machine yet: `invoke local.up` does that once")
-        place = Place.of(settings, settings.environment("local"))
-        live = Live(place, settings, Runner(environ, log_dir=root / "logs"))
-        made.append(live)
+        layout = Layout.of(settings, settings.environment("local"))
+        live = Live(layout, settings, Runner(environ, log_dir=root / "logs"))
+        environments.append(live)
         return live
 
-    yield one
-    for live in made:
-        lifecycle.reset(live.place, live.runner, silent)
+    yield new
+    for live in environments:
+        lifecycle.reset(live.layout, live.runner, silent)
 
 
 @pytest.fixture(scope="module")
 def live(make: Callable[[], Live]) -> Live:
     """An environment that runs two pods."""
-    one = make()
-    one.start()
-    one.kubectl("apply", "--filename=-", stdin=DEPLOYMENT.format(registry=one.place.registry))
-    _until(lambda: one.ready_pods() == 2, 30)
-    return one
+    live = make()
+    live.start()
+    live.kubectl("apply", "--filename=-", stdin=DEPLOYMENT.format(registry=live.layout.registry))
+    _until(lambda: live.ready_pods() == 2, 90)
+    return live
 
 
 def test_logs_of_a_pod_reach_the_user(live: Live) -> None:
-    # They travel over the kubelet's address and its certificate: with a loopback address this fails.
+    # They come from the kubelet by its address and certificate: with a loopback address this fails.
     assert live.kubectl("logs", "deployment/sleeper") == ""
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_a_killed_component_comes_back_and_pods_run_on(live: Live, name: str) -> None:
-    before = control.status(live.place)[name]["restarts"]
+    before = control.status(live.layout)[name]["restarts"]
     started = sorted(_started(live))
     os.kill(live.component(name), signal.SIGKILL)
-    _until(lambda: control.status(live.place)[name]["restarts"] == before + 1, 10)
-    _until(lambda: control.ready(live.place), 30)
-    _until(lambda: live.ready_pods() == 2, 30)
+    _until(lambda: control.status(live.layout)[name]["restarts"] == before + 1, 10)
+    _until(lambda: control.ready(live.layout), 90)
+    _until(lambda: live.ready_pods() == 2, 90)
     assert sorted(_started(live)) == started
 
 
-def test_what_runs_the_pods_gives_way_to_them(live: Live) -> None:
+def test_pods_have_more_cpu_shares_than_the_node_s_own_processes(live: Live) -> None:
     for name in COMPONENTS:
         held = Path(f"/proc/{live.component(name)}/cgroup").read_text().splitlines()
-        assert all(line.endswith(f"/{live.place.cgroup}-node") for line in held if "name=" not in line)
+        assert all(line.endswith(f"/{live.layout.cgroup}-node") for line in held if "name=" not in line)
     counts = [
-        int(next(Path("/sys/fs/cgroup").glob(f"{top}{live.place.cgroup}{end}/{file}")).read_text())
+        int(next(Path("/sys/fs/cgroup").glob(f"{top}{live.layout.cgroup}{end}/{file}")).read_text())
         for top, file in (("", "cpu.weight"), ("cpu/", "cpu.shares"))
         for end in ("", "-node")
-        if Path("/sys/fs/cgroup", top, live.place.cgroup, file).exists()
+        if Path("/sys/fs/cgroup", top, live.layout.cgroup, file).exists()
     ]
     pods, rest = counts
     assert pods == 16 * rest or pods == 200 > rest == 12
 
 
-def test_a_killed_node_leaves_no_process_and_is_back_as_it_was(live: Live) -> None:
+def test_a_killed_node_leaves_no_process_and_restarts_with_its_state(live: Live) -> None:
     live.kubectl("create", "configmap", "kept", "--from-literal=written=before the crash")
     processes = live.processes()
     assert len(processes) > len(COMPONENTS)
     os.kill(processes[0], signal.SIGKILL)
     _until(lambda: not [pid for pid in processes if _lives(pid)], 3)
-    assert not control.ready(live.place)
+    assert not control.ready(live.layout)
     live.start()
     assert live.ready_pods() == 2
     assert live.kubectl("get", "configmap", "kept", "--output=jsonpath={.data.written}") == "before the crash"
 
 
 def test_starting_what_runs_changes_nothing(live: Live) -> None:
-    pid = control.daemon(live.place).pid()
+    pid = live.layout.daemon("node").pid()
     live.start()
-    assert control.daemon(live.place).pid() == pid
+    assert live.layout.daemon("node").pid() == pid
 
 
 def test_a_second_environment_runs_beside_the_first(live: Live, make: Callable[[], Live]) -> None:
     other = make()
-    assert not other.place.link.overlaps(live.place.link)
+    assert not other.layout.link.overlaps(live.layout.link)
     other.start()
     assert other.pods() == []
-    lifecycle.down(other.place, other.runner, silent)
+    lifecycle.down(other.layout, other.runner, silent)
     assert live.ready_pods() == 2
 
 
-def test_down_leaves_the_state_alone_on_the_machine(live: Live) -> None:
+def test_down_leaves_nothing_but_the_state_on_the_machine(live: Live) -> None:
     firewall = live.runner.run(query("iptables-save")).stdout
     assert "KUBE" not in firewall
     live.start()
-    lifecycle.down(live.place, live.runner, silent)
-    assert list(lifecycle.remains(live.place)) == []
-    assert not live.place.run.exists()
+    lifecycle.down(live.layout, live.runner, silent)
+    assert list(lifecycle.remains(live.layout)) == []
+    assert not live.layout.run.exists()
     assert live.runner.run(query("iptables-save")).stdout == firewall
-    assert str(live.place.id) not in Path("/proc/mounts").read_text()
-    assert not list(Path("/sys/fs/cgroup").glob(f"*/*{live.place.id}*"))
-    lifecycle.down(live.place, live.runner, silent)  # twice is fine
+    assert str(live.layout.id) not in Path("/proc/mounts").read_text()
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/*{live.layout.id}*"))
+    lifecycle.down(live.layout, live.runner, silent)  # twice is fine
     live.start()
     assert live.ready_pods() == 2
 
 
 def test_down_after_a_half_made_start(make: Callable[[], Live]) -> None:
     half = make()
-    network.start(half.place, half.runner)
-    half.runner.run(query("ip", "link", "delete", half.place.interface))
-    lifecycle.down(half.place, half.runner, silent)
-    assert list(lifecycle.remains(half.place)) == []
+    network.start(half.layout, half.runner)
+    half.runner.run(query("ip", "link", "delete", half.layout.interface))
+    lifecycle.down(half.layout, half.runner, silent)
+    assert list(lifecycle.remains(half.layout)) == []
 
 
 def _started(live: Live) -> list[str]:
-    return [
-        one["state"]["running"]["startedAt"]
-        for pod in live.pods()
-        for one in pod["status"]["containerStatuses"]
-    ]
+    statuses = [status for pod in live.pods() for status in pod["status"]["containerStatuses"]]
+    return [status["state"]["running"]["startedAt"] for status in statuses]
 
 
 def _lives(pid: int) -> bool:
@@ -234,21 +231,21 @@ def _until(condition: Callable[[], bool], seconds: float) -> None:
         try:
             if condition():
                 return
-        except (KeyError, settings_module.BadInput, lifecycle.Failure):
-            pass  # the API server is away for a moment
+        except (KeyError, Failure):
+            pass  # the API server does not answer for a moment
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.1)
 
 
-def _has_image(place: Place) -> bool:
-    with closing(http.client.HTTPConnection(place.registry, timeout=5)) as connection:
-        allowed = registry_login.headers(place)
+def _has_image(layout: Layout) -> bool:
+    with closing(http.client.HTTPConnection(layout.registry, timeout=5)) as connection:
+        allowed = registry_login.headers(layout)
         connection.request("GET", "/v2/pause/manifests/1", headers={"Accept": MANIFEST} | allowed)
         return connection.getresponse().status == 200
 
 
-def _push(place: Place, program: Path) -> None:
-    """Push an image of PROGRAM alone, as any client would: BuildKit has tests of its own."""
+def _push(layout: Layout, program: Path) -> None:
+    """Push an image that holds only PROGRAM, without BuildKit, which has its own tests."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(program, "pause")
@@ -269,21 +266,19 @@ def _push(place: Place, program: Path) -> None:
 
     def upload(kind: str, data: bytes) -> dict[str, Any]:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        location = _request(place, "POST", "/v2/pause/blobs/uploads/")
+        location = _request(layout, "POST", "/v2/pause/blobs/uploads/")
         target = location[location.index("/v2/") :]
-        _request(place, "PUT", f"{target}{'&' if '?' in target else '?'}digest={digest}", data)
+        _request(layout, "PUT", f"{target}{'&' if '?' in target else '?'}digest={digest}", data)
         return {"mediaType": kinds[kind], "digest": digest, "size": len(data)}
 
     described = {"config": upload("config", config), "layers": [upload("layer", layer)]}
     manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, **described}).encode()
-    _request(place, "PUT", "/v2/pause/manifests/1", manifest, MANIFEST)
+    _request(layout, "PUT", "/v2/pause/manifests/1", manifest, MANIFEST)
 
 
-def _request(
-    place: Place, method: str, path: str, body: bytes = b"", kind: str = "application/octet-stream"
-) -> str:
-    with closing(http.client.HTTPConnection(place.registry, timeout=10)) as connection:
-        connection.request(method, path, body, {"Content-Type": kind} | registry_login.headers(place))
+def _request(layout: Layout, method: str, path: str, body: bytes = b"", kind: str = "application/octet-stream") -> str:
+    with closing(http.client.HTTPConnection(layout.registry, timeout=10)) as connection:
+        connection.request(method, path, body, {"Content-Type": kind} | registry_login.headers(layout))
         answer = connection.getresponse()
         assert answer.status in (201, 202), answer.read()
         return answer.headers.get("Location") or ""

@@ -24,46 +24,54 @@ TOOLS = (
     "invoke",
 )
 VERSIONS = f"import importlib.metadata as m, json; print(json.dumps({{t: m.version(t) for t in {TOOLS}}}))"
-# One short suite: what matters is how it is called.
-SUITE = '{tiny = {paths = ["tests/unit/test_redaction.py"], reads = ["longshore"]}}'
+# One short suite is enough to see how it is called.
+SUITE = '[gates.tests.tiny]\npaths = ["tests/unit/process/test_redaction.py"]\nreads = ["longshore"]\n\n'
 
 
-def run(*argv: str) -> str:
-    environ = os.environ | {
-        "LONGSHORE__GATES__TESTS": SUITE,
-        "CI": "true",
-        "NOX_DEFAULT_VENV_BACKEND": "uv|virtualenv",
-    }
-    done = subprocess.run(
-        argv, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=300
-    )
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone whose settings name one short suite."""
+    folder = tmp_path_factory.mktemp("nox") / "clone"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
+    text = (ROOT / "longshore.toml").read_text()
+    begin, end = text.index("\n[gates.tests.") + 1, text.index("# An environment is")
+    (folder / "longshore.toml").write_text(text[:begin] + SUITE + text[end:])
+    run(folder, sys.executable, "-m", "invoke", "ci.generate")
+    return folder
+
+
+def run(folder: Path, *argv: str) -> str:
+    environ = os.environ | {"CI": "true", "NOX_DEFAULT_VENV_BACKEND": "uv|virtualenv"}
+    done = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def commands(python: Path) -> dict[str, list[str]]:
-    """Return what the newest run called, step by step, with the folder of PYTHON's programs written as one word."""
-    newest = max((ROOT / ".longshore" / "logs").iterdir(), key=lambda folder: folder.stat().st_mtime_ns)
-    found = {}
+def commands(folder: Path, python: Path) -> dict[str, list[str]]:
+    """Return the commands of the newest run by step, with BIN for the folder of PYTHON's programs."""
+    newest = max((folder / ".longshore" / "logs").iterdir(), key=lambda folder: folder.stat().st_mtime_ns)
+    commands = {}
     for log in newest.glob("*.log"):
         lines = log.read_text(errors="replace").splitlines()
         called = [line.replace(str(python.parent), "BIN") for line in lines if line.startswith("$ /")]
-        # A folder of its own for each run, with a planted secret in it.
-        found[log.name] = [" ".join(w for w in line.split() if "/longshore-" not in w) for line in called]
-    return {name: lines for name, lines in found.items() if lines}
+        # Each run has its own temporary folder, with a planted secret in it.
+        commands[log.name] = [" ".join(w for w in line.split() if "/longshore-" not in w) for line in called]
+    return {name: lines for name, lines in commands.items() if lines}
 
 
-@pytest.mark.parametrize(("session", "task"), [("lint", "lint"), ("tests", "test"), ("scan", "scan")])
-def test_a_session_calls_what_the_task_calls(session: str, task: str) -> None:
+@pytest.mark.parametrize(
+    ("session", "task"), [("lint", "lint"), pytest.param("tests", "test", marks=pytest.mark.slow), ("scan", "scan")]
+)
+def test_a_session_calls_what_the_task_calls(clone: Path, session: str, task: str) -> None:
     there = ROOT / ".nox" / session / "bin" / "python"
     if task == "scan":
-        # The secrets gate remembers what it has read: the first scan of a clone names more files than the next.
-        run(sys.executable, "-m", "invoke", task, "--force")
-    run(sys.executable, "-m", "nox", "-s", session, "--", "--force")
-    by_nox = commands(there)
-    run(sys.executable, "-m", "invoke", task, "--force")
-    by_invoke = commands(Path(sys.executable))
+        # The secrets gate reads a file once: the first scan of a clone names more files than the next.
+        run(clone, sys.executable, "-m", "invoke", task, "--force")
+    run(clone, sys.executable, "-m", "nox", "--envdir", str(ROOT / ".nox"), "-s", session, "--", "--force")
+    by_nox = commands(clone, there)
+    run(clone, sys.executable, "-m", "invoke", task, "--force")
+    by_invoke = commands(clone, Path(sys.executable))
     assert by_nox == by_invoke
     assert len(by_nox) == {"lint": 5, "tests": 1, "scan": 3}[session]
-    versions = json.loads(run(str(there), "-c", VERSIONS))
-    assert versions == json.loads(run(sys.executable, "-c", VERSIONS))
+    versions = json.loads(run(clone, str(there), "-c", VERSIONS))
+    assert versions == json.loads(run(clone, sys.executable, "-c", VERSIONS))

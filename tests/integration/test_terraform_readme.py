@@ -1,4 +1,4 @@
-"""terraform/README.md says what the code says."""
+"""The generated parts of terraform/README.md are up to date."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 TERRAFORM = Path(__file__).parents[2] / "terraform"
 
 
-def test_diagram_and_tables_are_those_of_the_code() -> None:
+def test_diagram_and_tables_match_the_code() -> None:
     tool = runpy.run_path(str(TERRAFORM / "readme.py"))
     text = (TERRAFORM / "README.md").read_text()
-    assert tool["written"](text) == text, "`nox -s docs` writes them anew"
+    assert tool["written"](text) == text, "`nox -s docs` updates them"
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     for kind in ("variable", "output"):
         for line in (TERRAFORM / f"{kind}s.tf").read_text().splitlines():

@@ -1,7 +1,9 @@
 """What a release asks of its public URL before it counts as good.
 
 LONGSHORE_URL is the address, LONGSHORE_CA a file with the authority to trust beside the system's (locally), and
-LONGSHORE_REVISION and LONGSHORE_DIGEST, where given, what has to answer.
+LONGSHORE_REVISION and LONGSHORE_DIGEST, where given, what has to answer. LONGSHORE_USER_AGENT is sent as User-Agent.
+LONGSHORE_PROVE is 1 where a single pod is asked before it is rolled out, over plain HTTP and past the load balancer:
+skip then what only the public address has.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from typing import Any
 import pytest
 
 URL = os.environ.get("LONGSHORE_URL", "").rstrip("/")
+# Without one, the core rule set of AWS's web ACL would answer in the release's place.
+AGENT = os.environ.get("LONGSHORE_USER_AGENT", "longshore-smoke")
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,9 @@ def localhost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def get(path: str, trust: ssl.SSLContext) -> Answer:
     assert URL, "LONGSHORE_URL names the address to test"
+    request = urllib.request.Request(URL + path, headers={"User-Agent": AGENT})
     try:
-        with urllib.request.urlopen(URL + path, timeout=10, context=trust) as answer:
+        with urllib.request.urlopen(request, timeout=10, context=trust) as answer:
             return Answer(answer.status, answer.headers, answer.read())
     except urllib.error.HTTPError as answer:
         with answer:
@@ -65,9 +70,7 @@ def test_it_answers(path: str, trust: ssl.SSLContext) -> None:
 def test_the_release_answers(trust: ssl.SSLContext) -> None:
     version = json.loads(get("/version", trust).body)
     assert version.keys() == {"revision", "digest", "pod"}
-    expected = {
-        key: os.environ.get(f"LONGSHORE_{key.upper()}") or version[key] for key in ("revision", "digest")
-    }
+    expected = {key: os.environ.get(f"LONGSHORE_{key.upper()}") or version[key] for key in ("revision", "digest")}
     assert {key: version[key] for key in expected} == expected
 
 

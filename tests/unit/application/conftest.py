@@ -21,7 +21,7 @@ SETTINGS = Settings(revision="4f2a9c1", digest=DIGEST, pod="app-1")
 
 
 class Client(FlaskClient):
-    """Closes each answer, as a server does; a file sent would stay open otherwise."""
+    """Closes each response, as a server does; a sent file would stay open otherwise."""
 
     open = partialmethod(FlaskClient.open, buffered=True)  # type: ignore[assignment]
 
@@ -33,7 +33,7 @@ def stdout() -> io.StringIO:
 
 @pytest.fixture
 def make(stdout: io.StringIO, tmp_path: Path) -> Callable[..., Flask]:
-    """Make an application with the given settings, which logs to `stdout`."""
+    """Return a function that creates an application with the given settings, which logs to `stdout`."""
 
     def make(**changes: Any) -> Flask:
         with redirect_stdout(stdout):
@@ -51,7 +51,7 @@ def client(make: Callable[..., Flask]) -> FlaskClient:
 
 @pytest.fixture
 def logged(stdout: io.StringIO) -> Callable[[], list[dict[str, Any]]]:
-    """Return what was logged since the last call; every line of it must be JSON."""
+    """Return a function that returns what was logged since its last call; every line must be JSON."""
 
     def logged() -> list[dict[str, Any]]:
         lines = stdout.getvalue().splitlines()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +15,7 @@ Logged = Callable[[], list[dict[str, Any]]]
 
 
 def test_a_valid_request_id_is_kept(client: FlaskClient) -> None:
-    assert (
-        client.get("/", headers={"X-Request-Id": "edge-0a1b2c3d"}).headers["X-Request-Id"] == "edge-0a1b2c3d"
-    )
+    assert client.get("/", headers={"X-Request-Id": "edge-0a1b2c3d"}).headers["X-Request-Id"] == "edge-0a1b2c3d"
 
 
 @pytest.mark.parametrize(
@@ -31,19 +30,12 @@ def test_two_requests_have_two_ids(client: FlaskClient) -> None:
     assert client.get("/").headers["X-Request-Id"] != client.get("/").headers["X-Request-Id"]
 
 
-def test_the_access_line_says_what_was_asked_and_answered(client: FlaskClient, logged: Logged) -> None:
-    answer = client.get(
-        "/version?token=secret", headers={"X-Request-Id": "edge-0a1b2c3d", "User-Agent": "probe/1"}
-    )
+def test_the_access_line_describes_request_and_response(client: FlaskClient, logged: Logged) -> None:
+    answer = client.get("/version?token=secret", headers={"X-Request-Id": "edge-0a1b2c3d", "User-Agent": "probe/1"})
     (line,) = logged()
     assert line["message"] == "request"
     assert line["level"] == "info"
-    assert (line["method"], line["path"], line["route"], line["status"]) == (
-        "GET",
-        "/version",
-        "/version",
-        200,
-    )
+    assert (line["method"], line["path"], line["route"], line["status"]) == ("GET", "/version", "/version", 200)
     assert line["request_id"] == "edge-0a1b2c3d"
     assert line["bytes"] == len(answer.data)
     assert (line["client"], line["agent"]) == ("127.0.0.1", "probe/1")
@@ -78,9 +70,7 @@ def test_a_line_after_a_request_does_not_carry_its_id(client: FlaskClient, logge
     assert "request_id" not in logged()[-1]
 
 
-def test_lines_of_libraries_have_the_same_form(client: FlaskClient, logged: Logged) -> None:
-    import logging
-
+def test_lines_of_libraries_have_the_same_format(client: FlaskClient, logged: Logged) -> None:
     logging.getLogger("somebody.else").warning("%s things", 3)
     (line,) = logged()
     assert (line["message"], line["level"], line["logger"]) == ("3 things", "warning", "somebody.else")

@@ -27,13 +27,13 @@ def test_an_unknown_page(client: FlaskClient) -> None:
     assert (error["status"], error["code"]) == (404, "not_found")
 
 
-def test_a_wrong_method_says_which_are_right(client: FlaskClient) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_ones(client: FlaskClient) -> None:
     answer = client.post("/version")
     assert error_of(answer)["code"] == "method_not_allowed"
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
-def test_a_pod_that_drains(client: FlaskClient, tmp_path: Any) -> None:
+def test_a_draining_pod(client: FlaskClient, tmp_path: Any) -> None:
     (tmp_path / "draining").touch()
     assert error_of(client.get("/readyz"))["code"] == "service_unavailable"
 
@@ -45,7 +45,7 @@ def test_every_http_error_has_the_shape(make: Callable[..., Flask], status: int)
     assert error_of(app.test_client().get("/fail"))["status"] == status
 
 
-def test_an_unexpected_exception_tells_the_client_nothing(make: Callable[..., Flask], logged: Logged) -> None:
+def test_an_unexpected_exception_is_hidden_from_the_client(make: Callable[..., Flask], logged: Logged) -> None:
     app = make()
 
     def fail() -> str:
@@ -57,7 +57,7 @@ def test_an_unexpected_exception_tells_the_client_nothing(make: Callable[..., Fl
     assert "hunter2" not in answer.text
 
 
-def test_an_unexpected_exception_is_logged_whole_under_its_request_id(
+def test_an_unexpected_exception_is_logged_in_full_with_its_request_id(
     make: Callable[..., Flask], logged: Logged
 ) -> None:
     app = make()
@@ -88,9 +88,7 @@ def test_a_redirect_stays_a_redirect(make: Callable[..., Flask]) -> None:
     assert client.get("/folder").status_code == 308
 
 
-def test_a_session_without_a_key_fails_instead_of_being_signed_by_a_default(
-    make: Callable[..., Flask],
-) -> None:
+def test_a_session_without_a_key_fails_instead_of_being_signed_by_a_default(make: Callable[..., Flask]) -> None:
     app = make()
     app.add_url_rule("/login", view_func=lambda: session.update(user=1) or "")
     answer = app.test_client().get("/login")

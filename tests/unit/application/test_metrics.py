@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 def samples(client: FlaskClient, name: str) -> dict[tuple[str, ...], float]:
     """Return NAME's samples as {(label values in the order of their names): value}."""
     families = text_string_to_metric_families(client.get("/metrics").text)
-    found = [sample for family in families for sample in family.samples if sample.name == name]
-    return {tuple(sample.labels[key] for key in sorted(sample.labels)): sample.value for sample in found}
+    matching = [sample for family in families for sample in family.samples if sample.name == name]
+    return {tuple(sample.labels[key] for key in sorted(sample.labels)): sample.value for sample in matching}
 
 
 def test_requests_are_counted_by_method_route_and_status(client: FlaskClient) -> None:
@@ -66,18 +66,17 @@ def test_the_release_is_a_metric(client: FlaskClient) -> None:
     assert labels == ("sha256:" + "0123456789abcdef" * 4, "4f2a9c1")
 
 
-def test_two_applications_count_apart(make: Callable[..., Flask]) -> None:
-    one, other = make().test_client(), make().test_client()
-    one.get("/version")
+def test_two_applications_count_separately(make: Callable[..., Flask]) -> None:
+    first, other = make().test_client(), make().test_client()
+    first.get("/version")
     assert ("GET", "/version", "200") not in samples(other, "http_requests_total")
 
 
-@pytest.mark.parametrize(("settings", "status"), [
-    ({"proxy_hops": 1}, 404),
-    ({"proxy_hops": 1, "public_metrics": True}, 200),
-    ({"proxy_hops": 0}, 200),
-])  # fmt: skip
-def test_metrics_are_hidden_from_what_came_through_the_balancer(
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [({"proxy_hops": 1}, 404), ({"proxy_hops": 1, "public_metrics": True}, 200), ({"proxy_hops": 0}, 200)],
+)
+def test_metrics_are_hidden_from_requests_through_the_load_balancer(
     make: Callable[..., Flask], settings: dict[str, Any], status: int
 ) -> None:
     client = make(**settings).test_client()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -30,26 +31,22 @@ def test_the_page_paints_the_first_twelve_digits_of_the_digest(client: FlaskClie
 
 
 @pytest.mark.parametrize("digest", ["unset", "none", "sha256:short", "sha256:" + "G" * 64])
-def test_the_page_shows_something_else_than_a_digest_as_it_is(
-    make: Callable[..., Flask], digest: str
-) -> None:
+def test_the_page_shows_anything_but_a_digest_unchanged(make: Callable[..., Flask], digest: str) -> None:
     text = make(digest=digest).test_client().get("/").text
     assert f"<dd>{digest}</dd>" in text
     assert text.count('class="empty"') == 12
 
 
-def test_the_page_escapes_what_it_was_told(make: Callable[..., Flask]) -> None:
+def test_the_page_escapes_its_settings(make: Callable[..., Flask]) -> None:
     assert "<script" not in make(revision="<script>alert(1)</script>").test_client().get("/").text
 
 
-def test_no_template_needs_what_the_content_policy_forbids() -> None:
+def test_no_template_uses_what_the_content_policy_forbids() -> None:
     for template in (FOLDER / "templates").iterdir():
-        assert not re.search(
-            r"<style|<script|\sstyle=|\son\w+=|https?://", template.read_text(encoding="utf-8")
-        )
+        assert not re.search(r"<style|<script|\sstyle=|\son\w+=|https?://", template.read_text(encoding="utf-8"))
 
 
-def test_everything_the_page_links_to_is_there(client: FlaskClient) -> None:
+def test_all_links_of_the_page_work(client: FlaskClient) -> None:
     links = re.findall(r'(?:href|src)="([^"]+)"', client.get("/").text)
     assert "/static/style.css" in links
     assert {link: client.get(link).status_code for link in links} == dict.fromkeys(links, 200)
@@ -69,11 +66,9 @@ def test_an_unchanged_static_file_is_not_sent_twice(client: FlaskClient) -> None
     assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
 
 
-def test_a_static_file_changed_within_its_size_and_time_is_sent_anew(
+def test_a_static_file_changed_with_equal_size_and_time_is_sent_again(
     make: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     monkeypatch.setattr(pages, "STATIC", tmp_path)
     client, file = make().test_client(), tmp_path / "page.css"
     file.write_text("a { color: #111 }")
@@ -85,8 +80,6 @@ def test_a_static_file_changed_within_its_size_and_time_is_sent_anew(
     assert (again.status_code, again.text) == (200, "a { color: #222 }")
 
 
-@pytest.mark.parametrize(
-    "name", ["../settings.py", "%2e%2e/settings.py", "nothing.css", "..%2f..%2fetc/passwd"]
-)
+@pytest.mark.parametrize("name", ["../settings.py", "%2e%2e/settings.py", "nothing.css", "..%2f..%2fetc/passwd"])
 def test_nothing_outside_the_static_folder_is_served(client: FlaskClient, name: str) -> None:
     assert client.get(f"/static/{name}").status_code == 404

@@ -7,6 +7,9 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
+from application import create_app
+from application.settings import Settings
+
 Logged = Callable[[], list[dict[str, Any]]]
 
 
@@ -28,25 +31,19 @@ def test_while_draining_pages_are_still_served(client: FlaskClient, tmp_path: Pa
     assert client.get("/").status_code == 200
 
 
-def test_without_a_run_folder_the_service_is_never_draining(make: Callable[..., Flask]) -> None:
-    from application import create_app
-    from application.settings import Settings
-
+def test_without_a_run_folder_the_service_is_never_draining() -> None:
     assert create_app(Settings()).test_client().get("/readyz").status_code == 200
 
 
 def test_probes_answer_under_the_pods_address_and_any_host(make: Callable[..., Flask]) -> None:
     client = make(trusted_hosts=("shop.example.com",)).test_client()
     statuses = [
-        client.get(path, headers={"Host": "10.2.0.7:5000"}).status_code
-        for path in ("/livez", "/readyz", "/metrics")
+        client.get(path, headers={"Host": "10.2.0.7:5000"}).status_code for path in ("/livez", "/readyz", "/metrics")
     ]
     assert statuses == [200, 200, 200]
 
 
-def test_probes_leave_a_log_line_only_when_they_fail(
-    client: FlaskClient, logged: Logged, tmp_path: Path
-) -> None:
+def test_probes_are_logged_only_when_they_fail(client: FlaskClient, logged: Logged, tmp_path: Path) -> None:
     client.get("/livez")
     client.get("/readyz")
     assert logged() == []

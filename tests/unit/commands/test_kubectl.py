@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from longshore.command import Kind
 from longshore.commands import kubectl
 from longshore.commands.kubectl import Cluster
+from longshore.process.command import Kind
 
 CLUSTER = Cluster(kubectl="kubectl", kubeconfig=Path("/k/config"), context="production", namespace="shop")
 PREFIX = ("kubectl", "--kubeconfig=/k/config", "--context=production")
 
 
-def test_every_call_names_kubeconfig_and_context() -> None:
-    calls = [
-        kubectl.apply(CLUSTER, "x"),
-        kubectl.diff(CLUSTER, "x"),
-        kubectl.describe(CLUSTER, "pods", ("p",)),
-    ]
-    assert all(call.argv[:3] == PREFIX for call in calls)
-
-
 def test_apply_is_server_side_and_a_change() -> None:
     command = kubectl.apply(CLUSTER, "manifest")
     assert command.argv == (
-        *PREFIX, "apply", "--server-side", "--field-manager=longshore", "--force-conflicts", "--filename=-",
-        "--output=name", "--request-timeout=30s",
-    )  # fmt: skip
+        *PREFIX,
+        "apply",
+        "--server-side",
+        "--field-manager=longshore",
+        "--force-conflicts",
+        "--filename=-",
+        "--output=name",
+        "--request-timeout=30s",
+    )
     assert (command.kind, command.stdin) == (Kind.CHANGE, "manifest")
 
 

@@ -1,56 +1,93 @@
-"""Which Jobs are hooks, and what a release that migrated for good is."""
+"""Hooks run one after the other, each as a Job of its own."""
 
 from __future__ import annotations
 
-import pytest
+import time
+from pathlib import Path
 
-from longshore.errors import Precondition
 from longshore.rollout import hooks
-from longshore.rollout.records import GOOD, ROLLED_BACK, Release
-from longshore.rollout.release import checked
-
-MIGRATION = """apiVersion: batch/v1
-kind: Job
-metadata:
-  annotations:
-    longshore.dev/hook: before
-    longshore.dev/irreversible: "true"
-  name: migrate"""
-WARM = "kind: Job\nmetadata:\n  annotations:\n    longshore.dev/hook: after\n  name: warm"
-SERVICE = "kind: Service\nmetadata:\n  name: app"
+from longshore.settings.rollout import Patience
+from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.things import hook
 
 
-def release(number: int, manifest: str = SERVICE, verdict: str = GOOD) -> Release:
-    return Release(
-        number=number, revision=f"r{number}", digest="", actor="", started="", finished="", verdict=verdict, cause="", manifest=manifest
-    )  # fmt: skip
+def run(kubernetes: Kubernetes, kubectl: Kubectl, folder: Path, *jobs: str) -> tuple[str, list[str]]:
+    steps: list[str] = []
+    site = site_of(kubernetes, kubectl, folder)
+    failed = hooks.run(site, [hook(name) for name in jobs], 7, lambda text, *_: steps.append(text))
+    return failed.sentence if failed else "", steps
 
 
-def test_hooks_are_kept_apart_from_what_is_rolled_out() -> None:
-    found = hooks.split(f"{MIGRATION}\n---\n{SERVICE}\n---\n{WARM}")
-    assert found == {"before": MIGRATION, "": SERVICE, "after": WARM}
+def test_a_hook_runs_under_a_name_of_its_release(kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path) -> None:
+    kubectl.logs = "migrated 3 tables\n"
+    assert run(kubernetes, kubectl, tmp_path, "migrate", "index")[0] == ""
+    assert kubernetes.names("Job") == ["index-7", "migrate-7"]
+    assert (tmp_path / "work" / "report" / "hooks" / "migrate-7.log").read_text() == "migrated 3 tables\n"
 
 
-def test_only_a_hook_makes_a_release_irreversible() -> None:
-    assert hooks.irreversible(f"{SERVICE}\n---\n{MIGRATION}")
-    assert not hooks.irreversible(WARM)
-    assert not hooks.irreversible(MIGRATION.replace("    longshore.dev/hook: before\n", ""))
+def test_a_hooks_pods_are_none_of_the_services(kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path) -> None:
+    job = hook()
+    job["spec"]["template"]["metadata"]["labels"] = {"app.kubernetes.io/name": "app"}
+    hooks.run(site_of(kubernetes, kubectl, tmp_path), [job], 7, lambda *_: None)
+    made = kubernetes.get("Job", "migrate-7")
+    assert made["spec"]["template"]["metadata"]["labels"] == {"app.kubernetes.io/name": "migrate-7"}
+    assert made["metadata"]["labels"] == {"longshore.dev/hook-name": "migrate"}
+    assert made["spec"]["ttlSecondsAfterFinished"] == 86400
+    assert job["metadata"]["name"] == "migrate", "the manifest itself is left alone"
 
 
-def test_a_rollback_returns_to_the_good_release_before_what_runs() -> None:
-    history = [release(4), release(3, verdict=ROLLED_BACK), release(2), release(1)]
-    assert checked(history, 0, past_migrations=False, environment="e").number == 2
-    assert checked(history, 1, past_migrations=False, environment="e").number == 1
+def test_the_first_hook_that_fails_is_the_last_to_run(kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path) -> None:
+    kubernetes.fails, kubectl.logs = {"migrate"}, "connecting\nno such table\n\n"
+    failed, steps = run(kubernetes, kubectl, tmp_path, "migrate", "index")
+    assert "job migrate-7 failed: it exited with 1 (last line: no such table; log: " in failed
+    assert "running the hook index-7" not in steps
+    assert kubernetes.names("Job") == [], "so that the next release can run it under that name"
 
 
-@pytest.mark.parametrize("to", [3, 9])
-def test_a_release_that_was_not_good_is_nothing_to_return_to(to: int) -> None:
-    with pytest.raises(Precondition, match="no such good release"):
-        checked([release(4), release(3, verdict=ROLLED_BACK)], to, past_migrations=False, environment="e")
+def test_a_hook_that_a_killed_run_left_behind_is_waited_for(
+    kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    left = hook("migrate-6")
+    left["metadata"]["labels"] = {"longshore.dev/hook-name": "migrate"}
+    kubernetes.put({**left, "status": {"active": 1, "conditions": [{"type": "Complete", "status": "True"}]}})
+    assert run(kubernetes, kubectl, tmp_path, "migrate")[1][0] == "waiting for migrate-6, started by an earlier run"
 
 
-def test_a_rollback_stops_at_an_irreversible_migration_unless_told_otherwise() -> None:
-    history = [release(3), release(2, MIGRATION, ROLLED_BACK), release(1)]
-    with pytest.raises(Precondition, match="release 2 ran an irreversible migration"):
-        checked(history, 1, past_migrations=False, environment="e")
-    assert checked(history, 1, past_migrations=True, environment="e").number == 1
+POLICY = 'pods "migrate-7-x2x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
+
+
+def test_a_hook_whose_pod_is_refused_fails_at_once_and_says_why(
+    kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    kubernetes.refused = POLICY
+    began = time.monotonic()
+    assert (
+        run(kubernetes, kubectl, tmp_path, "migrate")[0]
+        == f"job migrate-7 cannot create pods: Error creating: {POLICY}"
+    )
+    assert time.monotonic() - began < 5
+    assert kubernetes.names("Job") == []
+
+
+def test_a_hook_that_waits_for_quota_waits_for_seconds(
+    kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    kubernetes.refused = "exceeded quota: small"
+    site = site_of(kubernetes, kubectl, tmp_path, settings={"patience": Patience(config=0.5)})
+    failed = hooks.run(site, [hook()], 7, lambda *_: None)
+    assert failed
+    assert "exceeded quota: small (for " in failed.sentence
+
+
+def test_a_hook_that_the_server_refuses_has_failed(kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path) -> None:
+    kubernetes.refusals = ['Job.batch "migrate-7" is invalid']
+    assert run(kubernetes, kubectl, tmp_path, "migrate")[0] == (
+        'the hook migrate-7 was not started: Job migrate-7: Job.batch "migrate-7" is invalid'
+    )
+
+
+def test_a_hook_is_kept_until_its_log_was_read(kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path) -> None:
+    job = hook()
+    job["spec"]["ttlSecondsAfterFinished"] = 0
+    hooks.run(site_of(kubernetes, kubectl, tmp_path), [job], 7, lambda *_: None)
+    assert kubernetes.get("Job", "migrate-7")["spec"]["ttlSecondsAfterFinished"] == 600

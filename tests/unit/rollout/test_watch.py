@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.server
 import json
 import queue
@@ -20,11 +19,13 @@ import pytest
 
 from longshore.commands.kubectl import Cluster
 from longshore.errors import StateUnknown
-from longshore.rollout import api, mirror, watch
+from longshore.kubernetes import api, mirror
+from longshore.process.runner import Runner
+from longshore.rollout import watch
 from longshore.rollout.verdict import Outcome, Verdict, Workload
-from longshore.runner import Runner
-from longshore.settings_rollout import Patience
-from tests.unit.rollout.things import IMAGE, THREE, Thing, certificate, deployment, pod, replica_set, waiting
+from longshore.settings.rollout import Patience
+from tests.unit.api_server import certificate, cluster_at
+from tests.unit.rollout.things import IMAGE, THREE, Thing, deployment, pod, replica_set, waiting
 
 APP = Workload(kind="Deployment", name="app", images={"app": IMAGE})
 KINDS = {"deployments": "Deployment", "replicasets": "ReplicaSet", "pods": "Pod", "events": "Event"}
@@ -136,16 +137,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def cluster(server: Server, tmp_path: Path) -> Cluster:
-    data = base64.b64encode(server.authority.read_bytes()).decode()
-    url = f"https://127.0.0.1:{server.http.server_port}"
-    config = {
-        "clusters": [{"name": "c", "cluster": {"server": url, "certificate-authority-data": data}}],
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-        "users": [{"name": "u", "user": {"token": "right"}}],
-    }
-    (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    return Cluster(kubectl="kubectl", kubeconfig=tmp_path / "kubeconfig", context="here", namespace="shop")
+def cluster(server: Server) -> Cluster:
+    return cluster_at(f"https://127.0.0.1:{server.http.server_port}", server.authority)
 
 
 def serving(server: Server, pods: list[Thing] = THREE, **state: Any) -> None:
@@ -160,7 +153,7 @@ def follow(cluster: Cluster, deadline: float = 5, **patience: float) -> Verdict:
 def test_a_look_reads_page_by_page(server: Server, cluster: Cluster) -> None:
     serving(server)
     server.page = 2
-    verdict = watch.look(api.Api(cluster, Runner({})), [APP])[0]
+    verdict = watch.look(api.Api(cluster, Runner({})), [APP])
     assert (verdict.outcome, verdict.ready) == (Outcome.GOOD, 3)
     assert server.lists.count("Pod") == 2
 
@@ -179,8 +172,7 @@ def test_a_history_that_the_server_forgot_is_read_anew(server: Server, cluster: 
     serving(server, [pod("app-1", ready=False)], updated=1)
     server.forgotten = True
     timer = server.then(
-        5,
-        lambda: [serving(server), server.change("Deployment", deployment()), server.change("Pod", *THREE)],
+        5, lambda: [serving(server), server.change("Deployment", deployment()), server.change("Pod", *THREE)]
     )
     assert follow(cluster).outcome is Outcome.GOOD
     assert len(server.lists) >= 5, "four kinds, one of them twice"
@@ -190,10 +182,7 @@ def test_a_history_that_the_server_forgot_is_read_anew(server: Server, cluster: 
 def test_what_is_not_ready_in_time_is_bad(server: Server, cluster: Cluster) -> None:
     serving(server, [pod("app-1", ready=False)], updated=1)
     verdict = follow(cluster, deadline=0.3)
-    assert (verdict.outcome, verdict.sentence) == (
-        Outcome.BAD,
-        "not ready after 0.3 s: 0 of 3 replicas ready",
-    )
+    assert (verdict.outcome, verdict.sentence) == (Outcome.BAD, "not ready after 0.3 s: 0 of 3 replicas ready")
 
 
 def test_a_wait_has_a_budget_of_its_own(server: Server, cluster: Cluster) -> None:
@@ -201,7 +190,7 @@ def test_a_wait_has_a_budget_of_its_own(server: Server, cluster: Cluster) -> Non
     serving(server, [pod("app-1", ready=False, conditions=[condition])], updated=1)
     verdict = follow(cluster, deadline=60, schedule=0.3)
     assert verdict.outcome is Outcome.BAD
-    assert re.fullmatch(r"pod app-1 has no node: 0/1 nodes \(for \d+ s\)", verdict.sentence)
+    assert re.fullmatch(r"pod app-1 cannot be scheduled: 0/1 nodes \(for \d+ s\)", verdict.sentence)
 
 
 def test_a_server_that_hangs_leaves_the_state_unknown(
@@ -212,7 +201,7 @@ def test_a_server_that_hangs_leaves_the_state_unknown(
     monkeypatch.setattr(mirror, "PULSE_TIMEOUT", 0.2)
     serving(server, [pod("app-1", ready=False)], updated=1)
     threading.Timer(0.3, server.hangs.set).start()
-    with pytest.raises(watch.Unreachable, match="nothing was undone"):
+    with pytest.raises(watch.Unreachable, match="nothing was rolled back"):
         follow(cluster, deadline=30)
 
 
@@ -268,8 +257,13 @@ def test_what_is_kept_of_a_pod_is_what_a_verdict_needs() -> None:
 def test_a_pod_on_its_way_out_is_told_from_one_that_stays(server: Server, cluster: Cluster) -> None:
     gone = pod("app-0")
     gone["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    for pods, leaving in ([*THREE, gone], True), (THREE, False):
+    anothers = {**gone, "metadata": {**gone["metadata"], "ownerReferences": [{"uid": "nightly"}]}}
+    for pods, leaving in (
+        ([*THREE, gone, gone | {"metadata": gone["metadata"] | {"name": "b", "uid": "b"}}], 2),
+        (THREE, 0),
+        ([*THREE, anothers], 0),
+    ):
         serving(server, pods)
         with watch.Watcher(cluster, Runner({}), [APP], Patience()) as watcher:
             watcher.until_verdict(5, lambda *said: None)
-            assert watcher.leaving() is leaving
+            assert watcher.leaving() == leaving

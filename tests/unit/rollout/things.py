@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
-from pathlib import Path
+import copy
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-from longshore.rollout.mirror import Objects, reduced
+from longshore.kubernetes.mirror import Objects, reduced
+from longshore.rollout.records import GOOD, Release
+from longshore.rollout.shape import MANIFEST, Target
+from longshore.settings.project import Application
 
 Thing = dict[str, Any]
+
+NAME = "app.kubernetes.io/name"
 
 IMAGE = "registry/app@sha256:new"
 TEMPLATE = {"metadata": {"labels": {"app": "app"}}, "spec": {"containers": [{"name": "app", "image": IMAGE}]}}
 
 
 def deployment(
-    *,
-    replicas: int = 3,
-    observed: int = 2,
-    updated: int = 3,
-    available: int = 3,
-    total: int = 3,
-    **status: Any,
+    *, replicas: int = 3, observed: int = 2, updated: int = 3, available: int = 3, total: int = 3, **status: Any
 ) -> Thing:
     return {
         "metadata": {"name": "app", "uid": "d", "generation": 2},
         "spec": {"replicas": replicas, "template": TEMPLATE},
         "status": {
-            "observedGeneration": observed, "updatedReplicas": updated, "availableReplicas": available, "replicas": total, **status,
+            "observedGeneration": observed,
+            "updatedReplicas": updated,
+            "availableReplicas": available,
+            "replicas": total,
+            **status,
         },
-    }  # fmt: skip
+    }
 
 
 def replica_set(uid: str = "new", image: str = IMAGE, **status: Any) -> Thing:
@@ -51,16 +47,9 @@ def replica_set(uid: str = "new", image: str = IMAGE, **status: Any) -> Thing:
     }
 
 
-def pod(
-    name: str, *, owner: str = "new", ready: bool = True, container: Thing | None = None, **status: Any
-) -> Thing:
+def pod(name: str, *, owner: str = "new", ready: bool = True, container: Thing | None = None, **status: Any) -> Thing:
     conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
-    own = {
-        "name": "app",
-        "imageID": "registry/app@sha256:new",
-        "containerID": "containerd://1",
-        **(container or {}),
-    }
+    own = {"name": "app", "imageID": "registry/app@sha256:new", "containerID": "containerd://1", **(container or {})}
     return {
         "metadata": {"name": name, "uid": name, "ownerReferences": [{"uid": owner}]},
         "spec": {"containers": [{"name": "app", "image": IMAGE}]},
@@ -76,35 +65,114 @@ def ended(code: int, reason: str = "Error", at: str = "2026-01-01T00:00:00Z", **
     return {"terminated": {"exitCode": code, "reason": reason, "finishedAt": at, **more}}
 
 
-def warning(about: str, reason: str, message: str) -> Thing:
-    return {"involvedObject": {"uid": about}, "reason": reason, "message": message}
+def warning(about: str, reason: str, message: str, at: str = "", container: str = "app") -> Thing:
+    involved = {"uid": about, "fieldPath": f"spec.containers{{{container}}}"}
+    return {"involvedObject": involved, "reason": reason, "message": message, "lastTimestamp": at}
 
 
-def known(**kinds: list[Thing]) -> Objects:
-    """Return what a mirror would hold of the objects under each kind."""
-    return Objects({kind: [reduced(kind, thing) for thing in things] for kind, things in kinds.items()})
+def aged(thing: Thing, created: str) -> Thing:
+    """THING as the server has it that stored it then."""
+    return {**thing, "metadata": {**thing["metadata"], "creationTimestamp": created}}
+
+
+def known(since: str = "", **kinds: list[Thing]) -> Objects:
+    """Return what a mirror would hold of the objects under each kind, where SINCE is when a manifest was applied."""
+    return Objects({kind: [reduced(kind, thing) for thing in things] for kind, things in kinds.items()}, since)
+
+
+def item(kind: str, name: str, group: str = "v1", **more: Any) -> Thing:
+    """An object as a manifest has it."""
+    return {"apiVersion": group, "kind": kind, "metadata": {"name": name, "namespace": "shop"}, **more}
+
+
+def app(revision: str, **spec: Any) -> Thing:
+    """The Deployment of REVISION as a manifest has it; its image's digest is sha256:REVISION, its mark the revision."""
+    container = {
+        "name": "app",
+        "image": f"registry/app@sha256:{revision}",
+        "env": [{"name": "REVISION", "value": revision}],
+    }
+    template = {"metadata": {"labels": {"app": "app"}}, "spec": {"containers": [container]}}
+    made = item("Deployment", "app", "apps/v1", spec={"replicas": 2, "template": template} | spec)
+    made["metadata"]["annotations"] = {MANIFEST: revision}
+    return made
+
+
+def worker(revision: str, name: str = "worker", kind: str = "Deployment", **spec: Any) -> Thing:
+    """A workload beside `app`, without its mark; no request ever reaches it."""
+    made = app(revision, replicas=1)
+    made["kind"], made["metadata"] = kind, {"name": name, "namespace": "shop"}
+    made["spec"] |= spec
+    return made
+
+
+def job(revision: str, name: str = "seed", **spec: Any) -> Thing:
+    """A Job that is no hook."""
+    container = {"name": "job", "image": f"registry/app@sha256:{revision}"}
+    return item(
+        "Job", name, "batch/v1", spec={"template": {"metadata": {}, "spec": {"containers": [container]}}, **spec}
+    )
+
+
+def hook(name: str = "migrate", when: str = "before", **annotations: str) -> Thing:
+    """A Job that is a hook; annotations of Longshore's own by their short names."""
+    containers = [{"name": "job", "image": "registry/app"}]
+    job = item("Job", name, "batch/v1", spec={"template": {"metadata": {}, "spec": {"containers": containers}}})
+    noted = {"hook": when, **annotations}
+    job["metadata"]["annotations"] = {f"longshore.dev/{key}": value for key, value in noted.items()}
+    return job
+
+
+def recorded(number: int, manifest: str = "", verdict: str = GOOD, revision: str = "") -> Release:
+    revision = revision or f"r{number}"
+    return Release(
+        number=number,
+        revision=revision,
+        digest=f"sha256:{revision}",
+        actor="somebody",
+        started="",
+        finished="",
+        verdict=verdict,
+        cause="",
+        manifest=manifest,
+    )
 
 
 THREE = [pod("app-1"), pod("app-2"), pod("app-3")]
 
+TARGET = Target(
+    repository="registry/hello",
+    digest="sha256:new",
+    revision="0123456789ab",
+    namespace="hello",
+    node_port=30123,
+    overlay="local",
+    contract=Application(port=8000).keeps,
+)
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for shop.localhost and 127.0.0.1 that is its own authority; return it and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "shop.localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("shop.localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    )
-    made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(names, critical=False).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    (folder / "crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key").write_bytes(private)
-    return folder / "crt", folder / "key"
+
+def variables(container: Thing) -> dict[str, str]:
+    return {each["name"]: each.get("value", "") for each in container["env"]}
+
+
+SERVICE = item("Service", "app", spec={"selector": {NAME: "app"}})
+
+
+def served(revision: str, **more: Any) -> Thing:
+    """The Deployment of REVISION with a port, labels that a Service selects by, and one that none does."""
+    deployment = app(revision, selector={"matchLabels": {"app": "app"}})
+    template = deployment["spec"]["template"]
+    template["metadata"]["labels"] |= {NAME: "app", "team": "shop"}
+    template["spec"] |= {"serviceAccountName": "app", "volumes": [{"name": "tmp", "emptyDir": {}}]} | more
+    template["spec"]["containers"][0]["ports"] = [{"name": "http", "containerPort": 5000}]
+    return deployment
+
+
+def changed(pod: Thing, *, ready: bool, **container: Any) -> Thing:
+    pod = copy.deepcopy(pod)
+    pod["status"]["conditions"][0]["status"] = "True" if ready else "False"
+    pod["status"]["containerStatuses"][0].update(container)
+    return pod
+
+
+MIGRATION = hook(irreversible="true")

@@ -1,60 +1,24 @@
-"""Which steps an edit makes run again: these, and no other. The declarations are the project's own."""
+"""Which steps an edit makes run again: these, and no other. The suites are those of the reference project."""
 
 from __future__ import annotations
 
-import dataclasses
-import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from longshore import settings as configuration
-from longshore.runner import Runner
-from longshore.steps import explain, fingerprint
-from longshore.steps import inputs as reading
-from longshore.steps.cache import Cache
-from longshore.steps.graph import Graph
-from longshore.steps.tree import Tree
-from longshore.tasks import catalogue
-from longshore.tasks.world import World
+from longshore.files import Memory
+from longshore.graph import explain
+from longshore.graph import inputs as reading
+from longshore.graph.cache import Cache
+from longshore.graph.steps import Result, Values
+from longshore.image.build import BuiltImage
+from longshore.infra.outputs import Applied, Outputs
+from tests.unit.sources import snapshot_of
+from tests.unit.tasks.shop import graph
 
-ROOT = Path(__file__).parents[3]
-FILES = [
-    ".dockerignore",
-    ".gitlab-ci.yml",
-    ".yamllint.yaml",
-    "Dockerfile",
-    "README.md",
-    "noxfile.py",
-    "pyproject.toml",
-    "tasks.py",
-    "application/__init__.py",
-    "application/gunicorn.conf.py",
-    "application/static/app.css",
-    "application/templates/index.html",
-    "docs/decisions/0001-a.md",
-    "k8s/base/deployment.yaml",
-    "k8s/base/service.yaml",
-    "k8s/overlays/production/kustomization.yaml",
-    "longshore/runner.py",
-    "longshore/py.typed",
-    "longshore/local/build/kube/main.go",
-    "requirements/application.txt",
-    "requirements/dev.txt",
-    "terraform/.terraform.lock.hcl",
-    "terraform/vpc.tf",
-    "terraform/environments/production.tfvars",
-    "terraform/environments/staging.tfvars",
-    "terraform/tests/vpc.tftest.hcl",
-    "tests/data/a.json",
-    "tests/e2e/test_deploy.py",
-    "tests/smoke/test_smoke.py",
-    "tests/unit/rollout/test_lease.py",
-    "tests/unit/test_layout.py",
-    "tests/unit/application/test_pages.py",
-    ".longshore/report/a.xml",
-]
 PYTHON = {"ruff", "format", "types"}
 SUITES = {"test-service", "test-toolkit"}
 TESTS = SUITES | {"test-rollout"}
@@ -62,40 +26,39 @@ SHIPPED = {"image", "release"}
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with these files and the settings of this one."""
-    root = tmp_path_factory.mktemp("shop")
-    for name in FILES:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(f"content of {name}\n")
-    shutil.copy2(ROOT / "longshore.toml", root)
-    return root
-
-
-@pytest.fixture(scope="module")
 def before(project: Path) -> dict[str, str]:
     return marks(project)
 
 
-def graph(root: Path) -> tuple[Graph, World]:
-    settings = configuration.load(root, {})
-    world = World(settings, "production", Runner({}))
-    return catalogue.graph(world), world
+OUTPUTS = Outputs(
+    url="https://shop.example",
+    repository_url="registry.example/shop",
+    node_port=30080,
+    cluster_name="shop",
+    cluster_endpoint="https://cluster.example",
+    cluster_certificate_authority_data="",
+    values={},
+    host_names=("shop.example",),
+)
 
 
 def marks(root: Path) -> dict[str, str]:
     """What each step reads, as one hash; the revision, which git tells, is left out."""
     whole, world = graph(root)
-    tree = Tree(root, root / ".longshore" / "cache")
-    found = {}
+    base = {"image": world.settings.application.base_image, "digest": "sha256:2", "asked": time.time()}
+    Memory(world.infra.folder).put("base", **base)  # so that nobody is asked
+    values = Values()
+    values.put("infra", Applied(fingerprint="", outputs=OUTPUTS))
+    values.put("image", BuiltImage(repository="registry.example/shop", digest="sha256:1", fingerprint=""))
+    hashes = {}
     for step in whole.steps.values():
         assert step.reads is not None, f"{step.name} does not say what it reads"
-        found[step.name] = reading.key(step.name, dataclasses.replace(step.reads, observed={}).read(tree))
-    fingerprint._tree.cache_clear()
+        reads = replace(step.reads, observed={})
+        hashes[step.name] = reading.key(step.name, reads.read(world.snapshot, values.of(reads.outputs)))
     # What says that there is nothing to do, and what explains it, are one.
-    found["infra settled"] = world.infra.fingerprint()
-    found["image settled"] = world.image.fingerprint()
-    return found
+    hashes["infra settled"] = world.infra.fingerprint()
+    hashes["image settled"] = world.image.fingerprint("linux/amd64")
+    return hashes
 
 
 def rerun(root: Path, before: dict[str, str]) -> set[str]:
@@ -145,6 +108,7 @@ def edit(project: Path) -> Iterator[Edit]:
 
 
 COMMENT = "\n# a comment\n"
+LARGER = '[workloads.mail]\nkind = "web"\n[environments.local.workloads.mail]\nreplicas = 4\n'
 EDITS: dict[str, tuple[Callable[[Edit], object], set[str]]] = {
     "a line in a template": (
         lambda edit: edit.append("application/templates/index.html", "<p>more</p>\n"),
@@ -158,10 +122,7 @@ EDITS: dict[str, tuple[Callable[[Edit], object], set[str]]] = {
         lambda edit: edit.append("application/__init__.py", COMMENT),
         PYTHON | {"test-service", "bandit", "secrets"} | SHIPPED,
     ),
-    "a comment in a Terraform file": (
-        lambda edit: edit.append("terraform/vpc.tf", COMMENT),
-        {"infra", "secrets"},
-    ),
+    "a comment in a Terraform file": (lambda edit: edit.append("terraform/vpc.tf", COMMENT), {"infra", "secrets"}),
     "a new Terraform file": (lambda edit: edit.append("terraform/more.tf", COMMENT), {"infra", "secrets"}),
     "a provider's lock": (lambda edit: edit.append("terraform/.terraform.lock.hcl", COMMENT), {"infra"}),
     "the environment's variables": (
@@ -189,24 +150,21 @@ EDITS: dict[str, tuple[Callable[[Edit], object], set[str]]] = {
     ),
     "the tools' lock": (lambda edit: edit.append("requirements/dev.txt", COMMENT), TESTS),
     "the toolkit's code": (
-        lambda edit: edit.append("longshore/runner.py", COMMENT),
+        lambda edit: edit.append("longshore/process/runner.py", COMMENT),
         PYTHON | TESTS | {"bandit", "secrets"},
     ),
     "a Go module of the toolkit": (
-        lambda edit: edit.append("longshore/local/build/kube/main.go", "\n// a comment\n"),
-        TESTS | {"secrets"},
+        lambda edit: edit.append("localcloud/build/kube/main.go", "\n// a comment\n"),
+        SUITES | {"secrets"},
     ),
-    "a unit test": (
-        lambda edit: edit.append("tests/unit/test_layout.py", COMMENT),
-        PYTHON | SUITES | {"secrets"},
-    ),
+    "a unit test": (lambda edit: edit.append("tests/unit/test_layout.py", COMMENT), PYTHON | SUITES | {"secrets"}),
     "a unit test of the rollout": (
         lambda edit: edit.append("tests/unit/rollout/test_lease.py", COMMENT),
         PYTHON | {"test-service", "test-rollout", "secrets"},
     ),
     "an end-to-end test": (
         lambda edit: edit.append("tests/e2e/test_deploy.py", COMMENT),
-        PYTHON | {"secrets"},
+        PYTHON | {"test-service", "secrets"},
     ),
     "a recorded report": (lambda edit: edit.append("tests/data/new.json", "{}\n"), {"test-toolkit"}),
     "a smoke test": (lambda edit: edit.append("tests/smoke/test_smoke.py", COMMENT), PYTHON | {"secrets"}),
@@ -230,9 +188,18 @@ EDITS: dict[str, tuple[Callable[[Edit], object], set[str]]] = {
         lambda edit: edit.replace("longshore.toml", '"222222222222"', '"333333333333"'),
         {"test-toolkit", "secrets", "infra"},
     ),
+    "a workload": (
+        lambda edit: edit.append("longshore.toml", '[workloads.mail]\nkind = "worker"\ncommand = ["rq"]\n'),
+        {"test-toolkit", "secrets", "release"},
+    ),
+    "a workload that is larger in this environment": (
+        lambda edit: edit.append("longshore.toml", LARGER),
+        {"test-toolkit", "secrets", "release"},
+    ),
+    "a process of the Procfile": (lambda edit: edit.append("Procfile", "mail: rq\n"), {"secrets", "release"}),
     "what a suite reads": (
         lambda edit: edit.replace(
-            "longshore.toml", 'reads = ["application", ', 'reads = ["application", "docs", '
+            "longshore.toml", 'reads = [\n  "application", ', 'reads = [\n  "application", "docs", '
         ),
         {"test-toolkit", "test-service", "secrets"},
     ),
@@ -251,9 +218,7 @@ EDITS: dict[str, tuple[Callable[[Edit], object], set[str]]] = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_an_edit_makes_just_these_steps_run_again(
-    name: str, project: Path, before: dict[str, str], edit: Edit
-) -> None:
+def test_an_edit_makes_just_these_steps_run_again(name: str, project: Path, before: dict[str, str], edit: Edit) -> None:
     change, expected = EDITS[name]
     change(edit)
     assert rerun(project, before) == expected
@@ -282,16 +247,26 @@ def test_another_version_of_a_tool_makes_just_its_steps_run_again(
 
 def test_the_reason_names_the_file_with_its_old_and_its_new_hash(project: Path, edit: Edit) -> None:
     def cache() -> Cache:
-        return Cache(folder=project / ".longshore/cache", tree=Tree(project, project / ".longshore/cache"))
+        return Cache(folder=project / ".longshore/cache", root=project, sources=lambda: snapshot_of(project))
+
+    def why() -> explain.Why:
+        return explain.explain(whole, ["yaml"], cache())[0]
 
     whole, _ = graph(project)
-    kept = cache()
-    assert explain.why(whole, "yaml", kept).reason == explain.NEVER
-    kept.keep(whole.steps["yaml"], kept.look(whole.steps["yaml"]), "15 files", 0.5)
-    assert not explain.why(whole, "yaml", cache()).runs
+    yaml, values = whole.steps["yaml"], Values()
+    assert why().reason == explain.NEVER
+    cache().keep(yaml, cache().look(yaml, values), Result(note="15 files"), 0.5)
+    assert not why().runs
     edit.append("k8s/base/service.yaml", COMMENT)
-    why = explain.why(whole, "yaml", cache())
-    assert why.runs
-    (name, old, new) = why.changed[0]
-    assert (len(why.changed), name, len(old), len(new)) == (1, "k8s/base/service.yaml", 64, 64)
-    assert f"{old[:12]} → {new[:12]}" in why.lines()[1]
+    assert why().runs
+    (name, old, new) = why().changed[0]
+    assert (len(why().changed), name) == (1, "k8s/base/service.yaml")
+    assert f"{old.split()[1][:12]} → {new.split()[1][:12]}" in why().lines()[1]
+
+
+def test_an_edit_beside_the_package_is_another_image_where_the_builder_is_sent_it(project: Path, edit: Edit) -> None:
+    edit.replace(".dockerignore", "!application\n", "!application\n!config.py\n")
+    edit.append("config.py", "ONE = 1\n")
+    before = marks(project)
+    edit.append("config.py", "TWO = 2\n")
+    assert rerun(project, before) >= SHIPPED

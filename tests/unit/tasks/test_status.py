@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import boto3
 import pytest
 from botocore.stub import Stubber
 
+from longshore import aws
 from longshore.errors import Precondition
-from longshore.settings import Environment
-from longshore.steps import aws
+from longshore.settings.model import Environment
 from longshore.tasks import release
 
 
@@ -18,8 +16,7 @@ def test_alarms_that_may_not_be_read_are_said_with_amazons_reason(monkeypatch: p
     keys = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
     client = boto3.client("cloudwatch", region_name="eu-central-1", **keys)
     monkeypatch.setattr(aws, "client", lambda *_: client)
-    asking = SimpleNamespace(environment=Environment(name="production"), eks="shop-production")
     with Stubber(client) as amazon:
         amazon.add_client_error("describe_alarms", "AccessDenied", "somebody is not authorized to do that")
         with pytest.raises(Precondition, match="somebody is not authorized to do that"):
-            release._ringing(asking)  # type: ignore[arg-type]
+            release._ringing(Environment(name="production"), "shop-production")

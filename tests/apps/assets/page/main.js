@@ -1,0 +1,3 @@
+import { now } from "./now.js";
+
+document.title = `made by a bundler at ${now()}`;

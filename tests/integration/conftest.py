@@ -1,0 +1,75 @@
+"""A throw-away environment that builds images: BuildKit, the substitute for the base image and a real registry."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcloud import base_image, buildkit, registry
+from localcloud.build.programs import BUILDKIT
+from localcloud.daemon import marked
+from localcloud.layout import Layout
+from longshore.process.runner import Runner
+from longshore.settings.load import load
+from longshore.settings.model import Settings
+
+SETTINGS = """\
+[project]
+name = "probe"
+[environments.images.local]
+context = "none"
+registry = "127.0.0.1:{port}"
+node_address = "127.0.0.1"
+"""
+
+
+def quiet(text: str, done: int | None = None, total: int | None = None) -> None:
+    """Ignore progress."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture(scope="module")
+def environ(folder: Path) -> dict[str, str]:
+    own = {"XDG_STATE_HOME": str(folder / "state"), "DOCKER_CONFIG": str(folder / "docker")}
+    return os.environ | own  # with the user's own cache, which is warm
+
+
+@pytest.fixture(scope="module")
+def settings(folder: Path, environ: dict[str, str]) -> Settings:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (folder / "longshore.toml").write_text(SETTINGS.format(port=port))
+    return load(folder, environ)
+
+
+@pytest.fixture(scope="module")
+def runner(environ: dict[str, str], folder: Path) -> Runner:
+    return Runner(environ, log_dir=folder / "logs")
+
+
+@pytest.fixture(scope="module")
+def layout(settings: Settings, runner: Runner, folder: Path) -> Iterator[Layout]:
+    """An environment whose registry and base image are up, and whose BuildKit runs."""
+    layout = Layout.of(settings, settings.environment("images"))
+    try:
+        registry.serve(layout, runner)
+        BUILDKIT.start(settings, runner, quiet)
+        base_image.start(settings, runner, quiet)
+        buildkit.start(settings, layout, runner)
+        base_image.push(settings, layout, runner, quiet)
+        yield layout
+    finally:
+        buildkit.stop(layout)
+        registry.stop(layout)
+        shutil.rmtree(layout.run)
+        assert marked(layout.id) == []

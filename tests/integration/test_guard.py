@@ -1,0 +1,86 @@
+"""Who may change a protected environment, decided with the real git; AWS is not asked before that."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from longshore.errors import Precondition
+from longshore.process.runner import Runner
+from longshore.settings.load import load
+from longshore.snapshot.take import take
+from longshore.tasks.world import World
+
+WHO = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+SETTINGS = '[project]\nname = "shop"\n[environments.production]\naccount = "222222222222"\nprotected = true\n'
+
+
+def git(folder: Path, *argv: str) -> str:
+    return subprocess.run(["git", *WHO, *argv], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "server")
+    git(tmp_path, "clone", "--quiet", "server", "clone")
+    folder = tmp_path / "clone"
+    (folder / "longshore.toml").write_text(SETTINGS)
+    (folder / "application").mkdir()
+    (folder / "application" / "app.py").write_text("one = 1\n")
+    git(folder, "checkout", "--quiet", "-B", "main")
+    commit(folder)
+    git(folder, "push", "--quiet", "origin", "main")
+    return folder
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "more")
+
+
+def refusal(folder: Path, **environ: str) -> str:
+    """What the guard says; an empty text where it goes on to ask AWS, which these variables lead nowhere."""
+    aws = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    variables = {**os.environ, **aws, "XDG_STATE_HOME": str(folder.parent / "state"), **environ}
+    settings, runner = load(folder, variables), Runner(variables)
+    committed = settings.environment("production").protected
+    world = World(settings, "production", runner, lambda: take(settings, runner, committed=committed))
+    with pytest.raises(Precondition) as caught:
+        world.guard()
+    sentence = caught.value.sentence
+    return "" if sentence.startswith("AWS cannot be reached") else sentence
+
+
+def test_what_the_branch_of_the_remote_has_may_be_deployed(clone: Path) -> None:
+    assert refusal(clone) == ""
+
+
+def test_what_is_not_pushed_may_not_whatever_variables_and_local_refs_say(clone: Path) -> None:
+    (clone / "application" / "app.py").write_text("two = 2\n")
+    commit(clone)
+    head = git(clone, "rev-parse", "HEAD")
+    git(clone, "update-ref", "refs/remotes/origin/main", head)
+    said = refusal(clone, CI="true", CI_COMMIT_SHA=head, CI_COMMIT_REF_PROTECTED="true")
+    assert said == f"production is protected and the commit {head[:12]} is not on the branch main of origin"
+
+
+def test_uncommitted_work_is_no_reason_to_refuse_since_it_is_left_out(clone: Path) -> None:
+    (clone / "application" / "app.py").write_text("two = 2\n")
+    assert refusal(clone) == ""
+
+
+def test_protection_cannot_be_edited_away(clone: Path) -> None:
+    (clone / "longshore.toml").write_text(SETTINGS.replace("protected = true\n", ""))
+    assert refusal(clone) == "longshore.toml differs from the commit, and production is protected"
+
+
+def test_a_protected_environments_settings_are_the_commits(clone: Path) -> None:
+    (clone / "longshore.toml").write_text(SETTINGS + 'approve = "auto"\n')
+    assert refusal(clone) == "longshore.toml differs from the commit, and production is protected"
+    commit(clone)
+    assert "is not on the branch main" in refusal(clone)
+    git(clone, "push", "--quiet", "origin", "main")
+    assert refusal(clone) == ""

@@ -1,0 +1,97 @@
+"""What a protected environment may get is asked of the remote itself, with the real git."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from longshore.errors import Precondition
+from longshore.process.runner import Runner
+from longshore.snapshot.remote import Remote
+
+WHO = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+
+
+def git(folder: Path, *argv: str) -> str:
+    return subprocess.run(["git", *WHO, *argv], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def commit(folder: Path, message: str) -> str:
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
+    return git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "server")
+    git(tmp_path / "server", "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "--quiet", "server", "clone")
+    folder = tmp_path / "clone"
+    git(folder, "checkout", "--quiet", "-B", "main")
+    commit(folder, "one")
+    git(folder, "push", "--quiet", "origin", "main")
+    return folder
+
+
+def remote(folder: Path, name: str = "origin", branch: str = "main") -> Remote:
+    return Remote(folder=folder, state=folder / ".longshore", runner=Runner(os.environ), name=name, branch=branch)
+
+
+def test_the_tip_and_what_it_contains_are_on_the_branch(clone: Path) -> None:
+    first = git(clone, "rev-parse", "HEAD")
+    second = commit(clone, "two")
+    assert not remote(clone).branch_has(second)
+    git(clone, "push", "--quiet", "origin", "main")
+    assert remote(clone).branch_has(second)
+    assert remote(clone).branch_has(first)
+
+
+def test_a_local_ref_is_no_answer(clone: Path) -> None:
+    second = commit(clone, "two")
+    git(clone, "update-ref", "refs/remotes/origin/main", second)
+    assert not remote(clone).branch_has(second)
+    assert not remote(clone).has(second)
+
+
+def test_another_branch_is_enough_for_a_plan_and_not_for_a_release(clone: Path) -> None:
+    git(clone, "checkout", "--quiet", "-b", "feature")
+    second = commit(clone, "two")
+    git(clone, "push", "--quiet", "origin", "feature")
+    assert remote(clone).has(second)
+    assert not remote(clone).branch_has(second)
+
+
+def test_a_shallow_clone_knows_no_less(clone: Path, tmp_path: Path) -> None:
+    old = git(clone, "rev-parse", "HEAD")
+    for number in range(5):
+        commit(clone, str(number))
+    git(clone, "push", "--quiet", "origin", "main")
+    server = (tmp_path / "server").as_uri()
+    git(tmp_path, "clone", "--quiet", "--depth=1", server, "shallow")
+    before = git(tmp_path / "shallow", "count-objects")
+    assert remote(tmp_path / "shallow").branch_has(old)
+    assert not remote(tmp_path / "shallow").branch_has("0" * 40)
+    assert git(tmp_path / "shallow", "count-objects") == before
+
+
+def test_a_remote_may_be_named_by_its_address(clone: Path, tmp_path: Path) -> None:
+    old = git(clone, "rev-parse", "HEAD")
+    commit(clone, "two")
+    git(clone, "push", "--quiet", "origin", "main")
+    git(clone, "remote", "set-url", "origin", "/nowhere")
+    assert remote(clone, (tmp_path / "server").as_uri()).branch_has(old)
+
+
+def test_a_remote_that_does_not_answer_is_no_permission(clone: Path) -> None:
+    git(clone, "remote", "set-url", "origin", "/nowhere")
+    with pytest.raises(Precondition, match="does not say which commits it has") as caught:
+        remote(clone).has(git(clone, "rev-parse", "HEAD"))
+    assert "/nowhere" in caught.value.detail
+
+
+def test_a_branch_that_does_not_exist_is_named(clone: Path) -> None:
+    with pytest.raises(Precondition, match="has no branch production"):
+        remote(clone, branch="production").branch_has(git(clone, "rev-parse", "HEAD"))

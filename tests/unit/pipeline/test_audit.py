@@ -1,0 +1,211 @@
+"""Which variables are set at GitLab and GitHub: asked of a server that answers as their documentation says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from longshore.errors import BadInput, Precondition
+from longshore.pipeline import audit
+from longshore.process.command import Secret
+from longshore.settings.host import Host
+from longshore.settings.model import Settings
+from longshore.settings.pipeline import Review
+from tests.unit.pipeline import providers
+from tests.unit.pipeline.given import settings
+from tests.unit.pipeline.providers import GITHUB_TOKEN, GITLAB_TOKEN, VARIABLES, Providers, environment, variable
+
+SETTINGS = settings()
+ROLES = {role: f"production/{role}" for role in ("plan", "apply", "build", "deploy")}
+ALL = [
+    variable("AWS_ROLE_ARN", ROLES["plan"]),
+    *(variable("AWS_ROLE_ARN", ROLES[role], protected=True) for role in ("apply", "build", "deploy")),
+    *(variable("LONGSHORE_PLAN_KEY", ROLES[role], masked=True) for role in ("plan", "apply")),
+]
+PLANNING = {"variables_of_production/plan": ["AWS_ROLE_ARN"], "secrets_of_production/plan": ["LONGSHORE_PLAN_KEY"]}
+NAMES = PLANNING | {
+    "variables_of_production/apply": ["AWS_ROLE_ARN"],
+    "secrets_of_production/apply": ["LONGSHORE_PLAN_KEY"],
+    "variables_of_production/build": ["AWS_ROLE_ARN"],
+    "variables_of_production/deploy": ["AWS_ROLE_ARN"],
+}
+PLACES = [
+    environment(ROLES["plan"]),
+    environment(ROLES["apply"], "branch_policy", "required_reviewers"),
+    environment(ROLES["build"], "branch_policy"),
+    environment(ROLES["deploy"], "branch_policy"),
+]
+
+
+@pytest.fixture
+def there() -> Iterator[Providers]:
+    with providers.serving() as server:
+        yield server
+
+
+def asking(there: Providers, base: Settings = SETTINGS, **host: Any) -> Settings:
+    tokens = {"gitlab_token": Secret(GITLAB_TOKEN), "github_token": Secret(GITHUB_TOKEN)}
+    apis = {"gitlab_api": f"{there.address}/api/v4", "github_api": f"{there.address}/api/v3"}
+    return replace(base, host=replace(base.host, **(tokens | apis | host)))
+
+
+def wrong(facts: list[audit.Fact]) -> dict[str, str]:
+    return {fact.what: fact.do for fact in facts if not fact.fine}
+
+
+def test_a_project_with_all_of_them_is_fine_at_gitlab(there: Providers) -> None:
+    there.answers[VARIABLES] = ALL
+    facts = audit.gitlab(asking(there))
+    assert wrong(facts) == {}
+    assert [fact.what for fact in facts] == [
+        *(f"AWS_ROLE_ARN for {scope}" for scope in ROLES.values()),
+        "LONGSHORE_PLAN_KEY for production/plan",
+        "LONGSHORE_PLAN_KEY for production/apply",
+    ]
+
+
+def test_what_is_set_for_another_environment_is_not_set(there: Providers) -> None:
+    there.answers[VARIABLES] = [*ALL[:3], variable("AWS_ROLE_ARN", "staging/*", protected=True), *ALL[4:]]
+    assert wrong(audit.gitlab(asking(there))) == {"AWS_ROLE_ARN for production/deploy": "it is not set there"}
+
+
+def test_of_two_that_match_the_closer_one_counts(there: Providers) -> None:
+    key = variable("LONGSHORE_PLAN_KEY", "production/*", masked=True, protected=True)
+    there.answers[VARIABLES] = [*ALL[:4], key, variable("LONGSHORE_PLAN_KEY", ROLES["apply"], masked=True)]
+    do = "it is protected, so jobs of other branches do not get it"
+    assert wrong(audit.gitlab(asking(there))) == {"LONGSHORE_PLAN_KEY for production/plan": do}
+
+
+@pytest.mark.parametrize(
+    ("changed", "what", "do"),
+    [
+        (variable("AWS_ROLE_ARN", ROLES["apply"]), "AWS_ROLE_ARN for production/apply", "it has to be protected"),
+        (
+            variable("AWS_ROLE_ARN", ROLES["plan"], protected=True),
+            "AWS_ROLE_ARN for production/plan",
+            "it is protected",
+        ),
+        (
+            variable("LONGSHORE_PLAN_KEY", ROLES["apply"]),
+            "LONGSHORE_PLAN_KEY for production/apply",
+            "it has to be masked",
+        ),
+        (variable("DOCKER_PWORD", protected=True), "DOCKER_PWORD", "it has to be masked"),
+    ],
+)
+def test_one_that_is_set_wrongly_is_told(there: Providers, changed: dict[str, Any], what: str, do: str) -> None:
+    same = [
+        each
+        for each in ALL
+        if (each["key"], each["environment_scope"]) != (changed["key"], changed["environment_scope"])
+    ]
+    there.answers[VARIABLES] = [*same, changed]
+    ((found, why),) = wrong(audit.gitlab(asking(there))).items()
+    assert found == what
+    assert why.startswith(do)
+
+
+def test_a_fixed_key_stands_for_a_role(there: Providers) -> None:
+    there.answers[VARIABLES] = [variable(audit.FIXED), *ALL[4:]]
+    facts = audit.gitlab(asking(there))
+    assert wrong(facts) == {}
+    assert facts[0].what == "AWS_ROLE_ARN for production/plan (a fixed key in its place)"
+
+
+def test_the_role_of_review_environments_is_one_for_every_branch(there: Providers) -> None:
+    pipeline = replace(SETTINGS.pipeline, review=Review(environment="production"))
+    base = replace(SETTINGS, pipeline=pipeline)
+    there.answers[VARIABLES] = ALL
+    (missing,) = wrong(audit.gitlab(asking(there, base)))
+    scope = missing.removeprefix("AWS_ROLE_ARN for ").removesuffix("/a-branch")
+    there.answers[VARIABLES] = [*ALL, variable("AWS_ROLE_ARN", f"{scope}/*")]
+    assert wrong(audit.gitlab(asking(there, base))) == {}
+
+
+def test_every_page_is_asked_for(there: Providers) -> None:
+    there.answers[VARIABLES] = [*(variable(f"OTHER_{number}") for number in range(60)), *ALL]
+    assert wrong(audit.gitlab(asking(there))) == {}
+    assert len(there.asked) == 3
+
+
+def test_github_shows_30_variables_at_once(there: Providers) -> None:
+    others = [f"OTHER_{number}" for number in range(70)]
+    there.github(PLACES, variables=[*others, "AWS_ROLE_ARN"], secrets=[*others, "LONGSHORE_PLAN_KEY"])
+    assert wrong(audit.github(asking(there))) == {}
+
+
+def test_a_job_of_gitlab_asks_its_own_server_about_its_own_project(there: Providers) -> None:
+    there.answers["/api/v4/projects/7/variables"] = ALL
+    job = replace(SETTINGS.job, provider="gitlab", api=f"{there.address}/api/v4", project="7")
+    base = replace(SETTINGS, job=job, pipeline=replace(SETTINGS.pipeline, gitlab=""))
+    assert wrong(audit.gitlab(asking(there, base, gitlab_api=""))) == {}
+
+
+def test_a_repository_with_all_of_them_is_fine_at_github(there: Providers) -> None:
+    there.github(PLACES, **NAMES)
+    facts = audit.github(asking(there))
+    assert wrong(facts) == {}
+    assert facts[-1].what == "required reviewers for production/apply"
+
+
+def test_what_the_whole_repository_has_every_environment_has(there: Providers) -> None:
+    there.github(PLACES, variables=["AWS_ROLE_ARN"], secrets=["LONGSHORE_PLAN_KEY"])
+    assert wrong(audit.github(asking(there))) == {}
+
+
+def test_a_secret_that_is_a_variable_at_github_is_told(there: Providers) -> None:
+    there.github(PLACES, **NAMES | {"secrets_of_production/plan": [], "variables": ["LONGSHORE_PLAN_KEY"]})
+    assert wrong(audit.github(asking(there))) == {
+        "LONGSHORE_PLAN_KEY for production/plan": "it is not set there as a secret",
+        "LONGSHORE_PLAN_KEY for production/apply": "it is a variable as well, which everybody who may write reads",
+    }
+
+
+def test_environments_that_github_does_not_have_lack_everything(there: Providers) -> None:
+    there.github(PLACES[:1], **PLANNING)
+    missing = wrong(audit.github(asking(there)))
+    assert set(missing) == {
+        *(f"AWS_ROLE_ARN for {ROLES[role]}" for role in ("apply", "build", "deploy")),
+        "LONGSHORE_PLAN_KEY for production/apply",
+        "required reviewers for production/apply",
+    }
+
+
+@pytest.mark.parametrize(("status", "why"), [(401, "401 Unauthorized"), (403, "403 Forbidden"), (404, "404 Not Found")])
+def test_an_answer_that_tells_nothing_is_no_set_of_variables(there: Providers, status: int, why: str) -> None:
+    there.status = status
+    with pytest.raises(Precondition, match=f"GitLab does not say what is set: {why}") as refused:
+        audit.gitlab(asking(there))
+    assert "maintainer of /projects/example%2Fshop" in refused.value.hint
+    with pytest.raises(Precondition, match=f"GitHub does not say what is set: {why}"):
+        audit.github(asking(there))
+
+
+def test_an_answer_of_another_shape_is_none(there: Providers) -> None:
+    there.answers[VARIABLES] = {"error": []}
+    with pytest.raises(Precondition, match="GitLab cannot be asked"):
+        audit.gitlab(asking(there))
+
+
+def test_without_a_token_nobody_is_asked(there: Providers) -> None:
+    with pytest.raises(Precondition, match="there is no token to ask GitHub with"):
+        audit.github(asking(there, github_token=None))
+    assert there.asked == []
+
+
+def test_without_the_project_s_path_there_is_nothing_to_ask_for(there: Providers) -> None:
+    base = replace(SETTINGS, pipeline=replace(SETTINGS.pipeline, gitlab=""))
+    with pytest.raises(BadInput, match=r"\[pipeline\] gitlab does not name the project there"):
+        audit.gitlab(asking(there, base))
+
+
+def test_servers_and_tokens_are_those_of_their_own_tools() -> None:
+    host = Host.read({"GITLAB_HOST": "gitlab.example.com", "GH_HOST": "github.com", "GITHUB_TOKEN": "of-seed"})
+    assert (host.gitlab_api, host.github_api) == ("https://gitlab.example.com/api/v4", "")
+    assert Host.read({"GITLAB_HOST": "https://git.example.com/"}).gitlab_api == "https://git.example.com/api/v4"
+    assert Host.read({"GH_HOST": "git.example.com"}).github_api == "https://git.example.com/api/v3"
+    assert host.github_token == Secret("of-seed")
+    assert "of-seed" not in repr(host)

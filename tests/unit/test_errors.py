@@ -1,0 +1,30 @@
+"""What the system refuses, as failures that a user can act on."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from longshore.errors import DiskFull, FileUnusable, of_system
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP])
+def test_a_file_that_cannot_be_used_is_named(number: int) -> None:
+    failure = of_system(OSError(number, os.strerror(number), "/project/.longshore/cache"))
+    assert isinstance(failure, FileUnusable)
+    assert failure.exit_code == 3
+    assert failure.sentence == f"/project/.longshore/cache cannot be used: {os.strerror(number)}"
+
+
+def test_a_full_disk_is_one_whatever_was_written() -> None:
+    assert isinstance(of_system(OSError(errno.ENOSPC, "No space left on device")), DiskFull)
+
+
+def test_a_fault_of_our_own_stays_one(tmp_path: Path) -> None:
+    assert of_system(OSError(errno.EBADF, "Bad file descriptor")) is None
+    assert of_system(FileNotFoundError(errno.ENOENT, "No such file", str(tmp_path))) is None
+    assert of_system(KeyError("x")) is None
+    assert of_system(None) is None
