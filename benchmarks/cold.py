@@ -1,6 +1,6 @@
-"""How near `invoke check` comes to what these cores can do when nothing is known yet: `python -m benchmarks.cold`.
+"""How close a cold `invoke check` comes to the best these cores can do: `python -m benchmarks.cold`.
 
-No order of the gates is faster than the longest of them alone, nor than their processor time shared by all cores.
+No order of the gates is faster than the longest of them, nor than their total CPU time divided by the cores.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import sys
 import time
 from pathlib import Path
 
-from longshore.runner import Runner
-from longshore.settings import load, process_environment
-from longshore.steps import checks
+from longshore.gates import steps
+from longshore.graph.steps import Values
+from longshore.process.runner import Runner
+from longshore.settings.load import load, process_environment
+from longshore.snapshot.take import take
 
 
 def check() -> tuple[float, float]:
-    """Run `invoke check`; return the seconds it took, and the processor time of all its programs."""
+    """Run `invoke check`; return how long it took and how much CPU time its programs used, in seconds."""
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "invoke", "check"], check=True, stdout=subprocess.DEVNULL)
     took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -27,21 +29,23 @@ def check() -> tuple[float, float]:
 
 
 def main() -> None:
-    settings, cores = load(Path.cwd(), process_environment()), len(os.sched_getaffinity(0))
-    forgotten = settings.work / "cache"
-    shutil.rmtree(forgotten, ignore_errors=True)
+    environ = process_environment()
+    settings, runner, cores = load(Path.cwd(), environ), Runner(environ), len(os.sched_getaffinity(0))
+    snapshot = take(settings, runner)
+    cache = settings.work / "cache"
+    shutil.rmtree(cache, ignore_errors=True)
     took, processor = check()
-    shutil.rmtree(forgotten)
+    shutil.rmtree(cache)
     alone = {}
-    for step in checks.steps(settings, Runner(settings.environ)):
+    for step in steps.steps(settings, runner, lambda: snapshot):
         began = time.perf_counter()
-        step.run(lambda _: None)
+        step.run(lambda *_: None, Values())
         alone[step.name] = time.perf_counter() - began
         print(f"{step.name:<16} {alone[step.name]:6.1f} s alone", flush=True)
     longest, shared = max(alone.values()), processor / cores
     print(
-        f"one after the other {sum(alone.values()):.1f} s; the longest {longest:.1f} s; "
-        f"processor time {processor:.1f} s, on {cores} cores {shared:.1f} s"
+        f"one after another {sum(alone.values()):.1f} s; the longest {longest:.1f} s; "
+        f"CPU time {processor:.1f} s, {shared:.1f} s on each of {cores} cores"
     )
     print(f"invoke check: {took:.1f} s, {took / max(longest, shared):.2f} times the longer of the two")
 

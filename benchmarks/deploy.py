@@ -1,12 +1,13 @@
-"""What `invoke deploy` takes beside the shortest script for the same: `python -m benchmarks.deploy`, where `local` is up.
+"""`invoke deploy` beside the shortest script that does the same: `python -m benchmarks.deploy`, while `local` is up.
 
-The script builds, renders the overlay with that digest, applies it and waits for `kubectl rollout status`: it checks nothing,
-verifies nothing, does not wait until old pods are gone and keeps no record.
+The script builds, renders the overlay with that digest, applies it and waits for `kubectl rollout status`. It checks
+and verifies nothing, does not wait for old pods to end and keeps no record.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
 import statistics
 import subprocess
@@ -16,13 +17,14 @@ import threading
 import time
 from pathlib import Path
 
+from longshore.process.runner import Runner
 from longshore.rollout import verify
-from longshore.rollout.render import STAND_INS
-from longshore.runner import Runner
-from longshore.settings import load, process_environment
+from longshore.settings.load import load, process_environment
+from longshore.snapshot.take import take
 from longshore.tasks.world import World
 
 ROUNDS = 3
+TAG = "TAG"
 OURS = [sys.executable, "-m", "invoke", "deploy", "--skip-checks"]
 
 
@@ -30,39 +32,59 @@ class Site:
     """The environment `local` of the project in the current folder."""
 
     def __init__(self, folder: Path) -> None:
-        settings = load(Path.cwd(), process_environment())
-        self.world = World(settings, "local", Runner(settings.environ))
+        environ = process_environment()
+        settings, runner = load(Path.cwd(), environ), Runner(environ)
+        self.world = World(settings, "local", runner, lambda: take(settings, runner))
         self.note = settings.root / settings.application.path / "benchmark.txt"
         self.script, self.metadata = folder / "deploy.sh", folder / "metadata.json"
-        self.url = str(self.world.infra.outputs()["url"])
+        self.url = self.world.infra.outputs().url
 
     def write_script(self, *, build: bool = True) -> list[str]:
-        """Write the script for the sources as they are, and return how it is called. It renders what Longshore renders last."""
-        world = self.world
-        manifest, served = world.manifest(), self.digest()
-        kubectl = shlex.join(world.cluster().prefix)
-        name = f"{world.infra.outputs()['repository_url']}:benchmark"
-        building = shlex.join(world.image.builder(name=name, metadata=self.metadata, env={}).argv)
-        known = f"digest=$({sys.executable} -c \"import json; print(json.load(open('{self.metadata}'))['containerimage.digest'])\")"
-        digest = "$digest" if build else served
-        values = {"digest": digest, "revision": world.source.revision, "mark": manifest.mark}
-        change = ";".join(f"s/{STAND_INS[name]}/{value}/g" for name, value in values.items())
-        rendered = f'{world.kubectl} kustomize {world.infra.folder / "kustomize"} | sed "{change}"'
-        login = world.place.docker_config if world.place else ""
+        """Write the script for the sources, which are deployed, and return how it is called.
+
+        Its overlay is what Longshore last applied, so that neither undoes the other's work.
+        """
+        world, image = self.world, self.world.image.remembered()
+        assert image, "deploy before writing the script"
+        outputs = world.infra.outputs()
+        kubectl = shlex.join(world.cluster(outputs).prefix)
+        name = f"{outputs.repository_url}:{TAG}"
+        command = world.image.builder(
+            context=world.settings.root,
+            dockerfile=world.settings.root / world.settings.application.dockerfile,
+            folders={},
+            name=name,
+            metadata=self.metadata,
+            platform="",
+            base=world.image.base(),
+            env={},
+        )
+        building = shlex.join(command.argv).replace(TAG, "benchmark-$(date +%s%N)")  # a tag is never given twice
+        program = f"import json; print(json.load(open('{self.metadata}'))['containerimage.digest'])"
+        known = f'digest=$({sys.executable} -c "{program}")'
+        overlay = self.script.with_name("overlay")
+        overlay.mkdir(exist_ok=True)
+        (overlay / "all.yaml").write_text(world.manifest(world.target(outputs, image)).text)
+        (overlay / "kustomization.yaml").write_text("resources: [all.yaml]")
+        rendered = f"{world.kubectl} kustomize {overlay}" + (f' | sed "s/{image.digest}/$digest/g"' if build else "")
+        apply = "apply --server-side --force-conflicts --field-manager=longshore"
+        login = world.local.layout.docker_config if world.local else ""
         self.script.write_text(
-            f"set -euo pipefail\nexport DOCKER_CONFIG={login}\n" + (f"{building} >/dev/null 2>&1\n{known}\n" if build else "")
-            + f"{rendered} | {kubectl} apply --server-side --force-conflicts --field-manager=longshore -f - >/dev/null\n"
+            f"set -euo pipefail\nexport DOCKER_CONFIG={login}\n"
+            + (f"{building} >/dev/null 2>&1\n{known}\n" if build else "")
+            + f"{rendered} | {kubectl} {apply} -f - >/dev/null\n"
             f"{kubectl} -n {world.environment.namespace} rollout status deployment/app --timeout=300s >/dev/null\n"
-        )  # fmt: skip
+        )
         return ["bash", str(self.script)]
 
     def digest(self) -> str:
-        return str(verify.version(self.url, self.world.authority)["digest"])
+        return str(json.loads(verify.ask(self.url, "/version", self.world.authority)[1])["digest"])
 
     def run(self, argv: list[str], *, patience: float = 0) -> tuple[float, float]:
-        """Return after how many seconds the page shows another digest (0: never), and after how many ARGV has ended.
+        """Return after how many seconds the page shows another digest (0: never), and after how many ARGV ends.
 
-        The script may end first: `kubectl rollout status` does not ask where the requests go. So look for PATIENCE seconds more.
+        The script may end first, since `kubectl rollout status` does not watch where requests go; PATIENCE is for how
+        many more seconds to look.
         """
         before, seen, over = self.digest(), [0.0], threading.Event()
         began = time.monotonic()
@@ -83,7 +105,7 @@ class Site:
         return seen[0], took
 
     def edited(self, mark: str, ours: bool) -> tuple[float, float]:
-        argv = OURS if ours else self.write_script()  # before the edit: the manifest names what serves
+        argv = OURS if ours else self.write_script()  # before the edit: the sources are those that serve
         self.note.write_text(mark)
         return self.run(argv, patience=30)
 
@@ -111,7 +133,7 @@ def main() -> None:
                     edits[ours].append(site.edited(f"{turn} {ours} {time.time()}", ours))
                 subprocess.run(OURS, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             for index, what in enumerate(("one line changed, until it serves", "until the command ends")):
-                our, theirs = (median([one[index] for one in edits[ours]]) for ours in (True, False))
+                our, theirs = (median([seconds[index] for seconds in edits[ours]]) for ours in (True, False))
                 print(f"{what}: {our:.2f} s, the script {theirs:.2f} s: {our / theirs:.2f} times")
         finally:
             site.note.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
-"""`invoke lint` beside a shell script, make and go-task that run the same programs on the same files: `python -m benchmarks.gates`.
+"""`invoke lint` beside a shell script, make and go-task that run the same programs: `python -m benchmarks.gates`.
 
-The script runs everything each time. make compares times of files, go-task their checksums; each was told the same files.
+The script runs everything each time. make compares times of files, go-task their checksums; both get the list of
+files that each step reads.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from pathlib import Path
 import yaml
 
 from benchmarks import peers
-from longshore.commands import git
-from longshore.runner import Runner
-from longshore.settings import Settings, load, process_environment
-from longshore.steps import checks
-from longshore.steps.tree import Tree
+from longshore.gates import steps
+from longshore.process.runner import Runner
+from longshore.settings.load import load, process_environment
+from longshore.settings.model import Settings
+from longshore.snapshot.take import take
 
 ROUNDS = 5
 EDITED = "application/pages.py"
@@ -29,27 +30,23 @@ EDITED = "application/pages.py"
 
 def recorded(settings: Settings) -> dict[str, list[str]]:
     """Run the group `lint` in full, and return the command lines of each step from its log."""
-    subprocess.run(
-        [sys.executable, "-m", "invoke", "lint", "--force", "lint"], check=True, capture_output=True
-    )
+    subprocess.run([sys.executable, "-m", "invoke", "lint", "--force", "lint"], check=True, capture_output=True)
     logs, names = max((settings.work / "logs").iterdir()), files(settings)
     return {
         log.stem: [line[2:] for line in log.read_text().splitlines() if line.startswith("$ ")]
         for log in logs.glob("*.log")
-        if log.stem in names  # others are of what Longshore asked git for
+        if log.stem in names  # the others are what Longshore asked git
     }
 
 
 def files(settings: Settings) -> dict[str, list[str]]:
-    """Return which files each step of the group reads; one that could be there and is not, the others cannot be told of."""
-    runner = Runner(settings.environ)
-    tree = Tree(settings.root, settings.work, lambda: runner.run(git.listed()).stdout)
-    steps = [step for step in checks.steps(settings, runner) if step.group == "lint" and step.reads]
-    found = {
-        step.name: tree.match(step.reads.files, ignored=step.reads.ignored) for step in steps if step.reads
-    }
+    """Return the files that each step of the group `lint` reads."""
+    runner = Runner(process_environment())
+    snapshot = take(settings, runner)
     return {
-        name: [file for file in reads if (settings.root / file).exists()] for name, reads in found.items()
+        step.name: snapshot.match(step.reads.files)
+        for step in steps.steps(settings, runner, lambda: snapshot)
+        if step.group == "lint" and step.reads
     }
 
 
@@ -78,15 +75,15 @@ def timed(argv: list[str]) -> float:
 
 def row(what: str, calls: dict[str, list[str]], before: Callable[[str], None], rounds: int) -> None:
     """Print the median of ROUNDS calls of each; BEFORE is called with the name ahead of each."""
-    found: dict[str, list[float]] = {name: [] for name in calls}
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, argv in calls.items():
             before(name)
-            found[name].append(timed(argv))
-    medians = {name: statistics.median(values) for name, values in found.items()}
+            seconds[name].append(timed(argv))
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
     best = min(value for name, value in medians.items() if name != "invoke")
-    told = "  ".join(f"{name} {value:6.2f} s" for name, value in medians.items())
-    print(f"{what:<26} {told}  invoke is {medians['invoke'] / best:.2f} times the fastest other", flush=True)
+    columns = "  ".join(f"{name} {value:6.2f} s" for name, value in medians.items())
+    print(f"{what:<26} {columns}  invoke is {medians['invoke'] / best:.2f} times the fastest other", flush=True)
 
 
 def main() -> None:
@@ -114,7 +111,7 @@ def main() -> None:
 
         try:
             row("one module edited", calls, edit, 3)
-            for version in versions:  # each has seen both
+            for version in versions:  # so that each knows both
                 edited.write_text(version)
                 for argv in calls.values():
                     timed(argv)

@@ -1,8 +1,7 @@
-"""What the step graph costs beside the work it spares, and a listing of its tasks: `python -m benchmarks.graph`, in the project's root."""
+"""The cost of the step graph, a snapshot and `invoke --list`: `python -m benchmarks.graph`, in the project's root."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import statistics
@@ -13,14 +12,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from longshore.cancellation import Cancellation
-from longshore.console import Console
-from longshore.steps import scheduler
-from longshore.steps.cache import Cache
-from longshore.steps.graph import Graph, Step
-from longshore.steps.tree import Tree
+from longshore.console.lines import Console
+from longshore.graph.cache import Cache
+from longshore.graph.scheduler import Scheduler
+from longshore.graph.steps import Graph, Result, Step
+from longshore.process.cancellation import Cancellation
+from longshore.process.runner import Runner
+from longshore.settings.load import load, process_environment
+from longshore.snapshot.snapshot import Snapshot
+from longshore.snapshot.take import take
 
 FILES, STEPS = 100_000, 1000
+SETTINGS = '[project]\nname = "files"\n[environments.local.local]\n'
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -30,15 +33,13 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def listing(folder: Path) -> None:
-    """Print the processor time of `invoke --list` here beside Invoke's own on an empty tasks.py in FOLDER, taken in turn."""
+    """Print the CPU time of `invoke --list` here and, in turn, on an empty tasks.py in FOLDER."""
     (folder / "tasks.py").write_text("")
     took: dict[Path, list[float]] = {Path.cwd(): [], folder: []}
     for _ in range(15):
         for where, seconds in took.items():
             argv = [sys.executable, "-m", "invoke", "--list"]
-            with subprocess.Popen(
-                argv, cwd=where, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            ) as process:
+            with subprocess.Popen(argv, cwd=where, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
                 _, status, usage = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
             seconds.append(usage.ru_utime + usage.ru_stime)
@@ -47,34 +48,39 @@ def listing(folder: Path) -> None:
 
 
 def files(folder: Path) -> None:
-    """Print what it takes to know the hash of each of FILES files: by reading all, then with the stat cache, cold and warm."""
+    """Print how long a snapshot of FILES files takes, beside reading them: the first, then again without a change."""
     names = [f"d{number // 100}/f{number}.py" for number in range(FILES)]
     for name in names:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(name)
-    time.sleep(0.1)
-
-    def hashes() -> None:
-        tree = Tree(folder, folder / ".longshore", lambda: "\0".join(names))
-        tree.hashes(names)
-        tree.save()
-
-    read = timed(lambda: [hashlib.sha256((folder / name).read_bytes()).digest() for name in names])
-    for text, seconds in ("first", timed(hashes)), ("then", timed(hashes)):
-        print(
-            f"{FILES} files, {text:<5}: {seconds:5.2f} s, reading all {read:5.2f} s: {seconds / read:4.2f} times"
-        )
+    (folder / "longshore.toml").write_text(SETTINGS)
+    identity = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "longshore.toml"), ("commit", "-q", "-m", "Begin")):
+        subprocess.run(["git", *identity, *words], cwd=folder, check=True)
+    environ = process_environment()
+    settings, runner = load(folder, environ), Runner(environ)
+    read = timed(lambda: [(folder / name).read_bytes() for name in names])
+    for turn in ("first", "again"):
+        seconds = timed(lambda: take(settings, runner))
+        print(f"{FILES} files, {turn}: {seconds:5.2f} s, reading all {read:5.2f} s: {seconds / read:4.2f} times")
 
 
 def steps(folder: Path) -> None:
-    """Print what it takes to run STEPS steps that do nothing, beside starting one program, the least a step would cost."""
-    graph = Graph([
-        Step(name=f"s{n}", title="", needs=(f"s{n - 1}",) if n % 10 else (), run=lambda progress: None)
-        for n in range(STEPS)
-    ])  # fmt: skip
-    cache = Cache(folder=folder / "cache", tree=Tree(folder, folder / "cache"))
-    console = Console({}, ci=True, stream=io.StringIO())
-    seconds = timed(lambda: scheduler.run(graph, console, cache, Cancellation()))
+    """Print what STEPS steps that do nothing cost, beside starting one program, the least that a step would cost."""
+    graph = Graph(
+        [
+            Step(name=f"s{n}", title="", needs=(f"s{n - 1}",) if n % 10 else (), run=lambda *_: Result())
+            for n in range(STEPS)
+        ]
+    )
+
+    def nothing() -> Snapshot:
+        raise AssertionError("these steps read no files")
+
+    cache = Cache(folder=folder / "cache", root=folder, sources=nothing)
+    console = Console(ci=True, stream=io.StringIO())
+    run = Scheduler(graph=graph, console=console, cache=cache, cancellation=Cancellation())
+    seconds = timed(run.run)
     started = timed(lambda: subprocess.run(["true"], check=True))
     print(
         f"{STEPS} steps: {seconds / STEPS * 1000:.2f} ms each, {seconds / STEPS / started:.2f} times a started program"
@@ -82,10 +88,10 @@ def steps(folder: Path) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        files(Path(one))
-        steps(Path(other))
-        listing(Path(other))
+    with tempfile.TemporaryDirectory() as sources, tempfile.TemporaryDirectory() as empty:
+        files(Path(sources))
+        steps(Path(empty))
+        listing(Path(empty))
 
 
 if __name__ == "__main__":
