@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_TEXT = "#!/bin/sh\n# Made by Longshore for one installation: no service is to be started.\nexit 101\n"
 # apt reports its progress on descriptor 3, and waits up to five minutes for another apt, such as a nightly upgrade.
 OPTIONS = ("-o", "APT::Status-Fd=3", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0")
+INTERRUPTED = "dpkg was interrupted"  # as apt says it
 DEADLINE = 1800.0
 EXTRA = ("bcrypt", "flask", "flask_cors", "moto", "werkzeug")  # the modules of pyproject.toml's extra `local`
 
@@ -109,13 +110,11 @@ def _install(packages: tuple[Package, ...], runner: Runner, progress: Progress) 
     meter = Meter(progress)
     try:
         with no_services(POLICY):
-            runner.run(_apt("dpkg", "--configure", "-a"))  # finishes what a killed installation left
             progress("reading the package lists")
             # It fails if any one mirror is down.
             runner.run(_apt("apt-get", *OPTIONS, "update"), on_line=meter.see, check=False)
             progress("downloading packages", 0, 100)
-            install = ("install", "--yes", "--no-install-recommends", *names)
-            runner.run(_apt("apt-get", *OPTIONS, *install), on_line=meter.see)
+            install(names, lambda command: runner.run(command, on_line=meter.see))
     except CommandFailed as problem:
         raise Precondition(
             f"system packages could not be installed (exit code {problem.program_exit_code})",
@@ -125,6 +124,21 @@ def _install(packages: tuple[Package, ...], runner: Runner, progress: Progress) 
     units = [package.unit for package in packages if package.unit]
     if units and Path("/run/systemd/system").is_dir():  # at boot, nginx and the registry would take ports
         runner.run(change("systemctl", "disable", *units), check=False)
+
+
+def install(names: list[str], run: Callable[[Command], object]) -> None:
+    """RUN the installation of the packages NAMES, after what a killed one left, if there was one.
+
+    dpkg itself does not wait for another installation, so it runs only where apt asks for it. Raises CommandFailed.
+    """
+    command = _apt("apt-get", *OPTIONS, "install", "--yes", "--no-install-recommends", *names)
+    try:
+        run(command)
+    except CommandFailed as problem:
+        if INTERRUPTED not in problem.detail:
+            raise
+        run(_apt("dpkg", "--configure", "-a"))
+        run(command)
 
 
 def _apt(*argv: str) -> Command:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.packages import NEEDED, POLICY_TEXT, Meter, Package, install_line, no_services
+from localcloud.packages import INTERRUPTED, NEEDED, POLICY_TEXT, Meter, Package, install, install_line, no_services
+from longshore.errors import CommandFailed
+from longshore.process.command import Command
 
 Said = list[tuple[str, int | None, int | None]]
 
@@ -73,3 +75,38 @@ def test_what_a_person_is_told_to_type_installs_everything() -> None:
     line = install_line(NEEDED)
     assert line.startswith("apt-get update && apt-get install --yes --no-install-recommends containerd runc ")
     assert all(package.why and package.name in line.split() for package in NEEDED)
+
+
+class Apt:
+    """Refuses to install until dpkg has finished what was interrupted, if it was."""
+
+    def __init__(self, refusal: str = "") -> None:
+        self.refusal, self.ran = refusal, list[str]()
+
+    def run(self, command: Command) -> None:
+        program = command.argv[4]
+        self.ran.append(program)
+        if program == "dpkg":
+            self.refusal = ""
+        elif self.refusal:
+            raise CommandFailed("apt-get", 100, tail=self.refusal)
+
+
+def test_dpkg_is_asked_for_nothing_where_apt_can_install() -> None:
+    """It does not wait for the lock of another installation, as apt does."""
+    apt = Apt()
+    install(["nginx-light"], apt.run)
+    assert apt.ran == ["apt-get"]
+
+
+def test_what_a_killed_installation_left_is_finished_first() -> None:
+    apt = Apt(f"E: {INTERRUPTED}, you must manually run 'dpkg --configure -a' to correct the problem.")
+    install(["nginx-light"], apt.run)
+    assert apt.ran == ["apt-get", "dpkg", "apt-get"]
+
+
+def test_another_refusal_is_nothing_that_dpkg_finishes() -> None:
+    apt = Apt("E: Unable to locate package nginx-light")
+    with pytest.raises(CommandFailed):
+        install(["nginx-light"], apt.run)
+    assert apt.ran == ["apt-get"]
