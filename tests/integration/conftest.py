@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import base_image, buildkit, registry
+from localcloud import base_image, buildkit, packages, registry
 from localcloud.build.programs import BUILDKIT
 from localcloud.daemon import marked
 from localcloud.layout import Layout
@@ -62,6 +62,7 @@ def layout(settings: Settings, runner: Runner, folder: Path) -> Iterator[Layout]
     """An environment whose registry and base image are up, and whose BuildKit runs."""
     layout = Layout.of(settings, settings.environment("images"))
     try:
+        packages.start(settings, runner, quiet)
         registry.serve(layout, runner)
         BUILDKIT.start(settings, runner, quiet)
         base_image.start(settings, runner, quiet)
