@@ -58,9 +58,9 @@ def gitlab(settings: Settings) -> list[Fact]:
         Held(name=each.key, scope=each.environment_scope, secret=each.masked, protected=each.protected)
         for each in there.pages(path, _Variable)
     ]
-    branches = {job.scope for job in jobs(settings) if job.role is Role.REVIEW}
+    requests = {job.scope for job in jobs(settings) if job.role is Role.REVIEW}
     return [
-        _at_gitlab(each, f"{scope}/a-branch" if scope in branches else scope, held)
+        _at_gitlab(each, f"{scope}/a-request" if scope in requests else scope, held)
         for each, scope in _each(settings)
         if _counts(each, held)
     ]

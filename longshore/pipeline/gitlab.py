@@ -39,7 +39,7 @@ def render(settings: Settings) -> str:
         bases=BASES,
         rules=lambda job: rules(job, settings.pipeline.gitlab),
         job_environment=_environment,
-        group=lambda job: _name(job) if job.of_branch else job.environment,
+        group=lambda job: _name(job) if job.of_request else job.environment,
         reports=lambda job: [each for each in job.kept.artifacts if each.kind not in ("", "sarif")],
         role_none=Role.NONE,
         image=any(job.setup is Setup.DOCKER for job in found),
@@ -65,14 +65,14 @@ def rules(job: Job, project: str) -> list[Rule]:
 
 
 def scope(job: Job) -> str:
-    """Return the scope of the variables that JOB gets: a pattern, where each branch has an environment of its own."""
+    """Return the scope of the variables that JOB gets: a pattern, where each request has an environment of its own."""
     return f"{job.scope}/*" if job.role is Role.REVIEW else job.scope
 
 
 def _environment(job: Job) -> dict[str, str]:
     """Return the environment of JOB. Only one that serves is a deployment; the others just get its variables.
 
-    GitLab itself starts the job that ends a branch's own: with the branch, its merge request, or its time.
+    GitLab itself starts the job that ends a request's own: with the request, its branch, or its time.
     """
     if job.ends:
         return {"name": _name(job), "action": "stop"}
@@ -83,6 +83,7 @@ def _environment(job: Job) -> dict[str, str]:
 
 
 def _name(job: Job) -> str:
+    """Return the name of JOB's environment. Of two that are one to GitLab, the end of either would end the other."""
     if job.role is not Role.REVIEW:
         return job.scope
-    return f"{job.scope}/{'$CI_COMMIT_REF_SLUG' if job.of_branch else 'prune'}"
+    return f"{job.scope}/{'$CI_MERGE_REQUEST_IID' if job.of_request else 'prune'}"

@@ -62,7 +62,7 @@ class Job(Struct, frozen=True, kw_only=True):
     starts it, and nobody waits for it; `apart`: for its own sake, not as a part of a delivery. `exclusive`: of all
     pipelines, one job for its environment at a time, never cancelled half-way. `history`: it needs every commit.
     `minutes` is after how long it is stopped. `coverage` is a regular expression; its first group is the figure shown.
-    A job that `ends_with` another deploys to an environment that is its branch's alone, for `hours`, until that job is
+    A job that `ends_with` another deploys to an environment that is its request's alone, for `hours`, until that job is
     started; the other's `ends` says so. `provider` is the only one that has it, empty: both.
     """
 
@@ -90,8 +90,8 @@ class Job(Struct, frozen=True, kw_only=True):
     provider: str = ""
 
     @property
-    def of_branch(self) -> bool:
-        """Whether its environment is its branch's alone."""
+    def of_request(self) -> bool:
+        """Whether its environment is its merge request's alone."""
         return bool(self.ends_with) or self.ends
 
     @property

@@ -94,7 +94,7 @@ def advice(settings: Settings) -> list[str]:
             for earlier, later in pairwise(settings.pipeline.environments)
         ),
         *(
-            f"GitLab: {scope}/* is the scope of the role for {scope}, since each branch has an environment of its own"
+            f"GitLab: {scope}/* is the scope of the role for {scope}, since each merge request has an environment"
             for scope in _unique(job.scope for job in jobs(settings) if job.role is Role.REVIEW)
         ),
         "GitHub: in a public repository everybody reads artifacts, so LONGSHORE_PLAN_KEY must be set there",

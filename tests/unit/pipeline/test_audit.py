@@ -115,12 +115,12 @@ def test_a_fixed_key_stands_for_a_role(there: Providers) -> None:
     assert facts[0].what == "AWS_ROLE_ARN for production/plan (a fixed key in its place)"
 
 
-def test_the_role_of_review_environments_is_one_for_every_branch(there: Providers) -> None:
+def test_the_role_of_review_environments_is_one_for_every_request(there: Providers) -> None:
     pipeline = replace(SETTINGS.pipeline, review=Review(environment="production"))
     base = replace(SETTINGS, pipeline=pipeline)
     there.answers[VARIABLES] = ALL
     (missing,) = wrong(audit.gitlab(asking(there, base)))
-    scope = missing.removeprefix("AWS_ROLE_ARN for ").removesuffix("/a-branch")
+    scope = missing.removeprefix("AWS_ROLE_ARN for ").removesuffix("/a-request")
     there.answers[VARIABLES] = [*ALL, variable("AWS_ROLE_ARN", f"{scope}/*")]
     assert wrong(audit.gitlab(asking(there, base))) == {}
 

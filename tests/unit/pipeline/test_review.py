@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from string import Template
 from typing import Any
 
 import pytest
@@ -23,7 +25,9 @@ REVIEW = {"review", "review-stop", "review-prune"}
 GITLAB: dict[str, Any] = yaml.safe_load(gitlab.render(WITH))
 GITHUB: dict[str, Any] = yaml.safe_load(github.render(WITH))
 OWN = "a request of the project's own branch"
-SLOT = "staging/review/$CI_COMMIT_REF_SLUG"
+SLOT = "staging/review/$CI_MERGE_REQUEST_IID"
+# Names that GitLab makes one slug of, and that GitHub, which ignores case in names of groups, takes for one.
+ALIKE = ("Feature/A", "feature/a", "feature-a", f"{'x' * 63}-1", f"{'x' * 63}-2")
 
 
 def pull_request(action: str, head: str = "example/shop", repository: str = "example/shop") -> Any:
@@ -89,10 +93,40 @@ def test_gitlab_ends_it_with_its_branch_and_after_its_time() -> None:
     assert GITLAB["review-stop"]["needs"] == [], "whatever became of the rest of the pipeline"
 
 
-def test_one_branch_has_one_job_at_a_time_and_another_branch_does_not_wait() -> None:
+def at_gitlab(job: str, number: int, name: str) -> tuple[str, str]:
+    """Return the environment and the group of JOB in the request NUMBER of the branch NAME, as GitLab expands them."""
+    slug = re.sub("[^a-z0-9]", "-", name.lower())[:63].strip("-")
+    given = request(CI_COMMIT_REF_NAME=name, CI_COMMIT_REF_SLUG=slug, CI_MERGE_REQUEST_IID=str(number))
+    texts = (GITLAB[job]["environment"]["name"], GITLAB[job]["resource_group"])
+    environment, group = (Template(text).substitute(given) for text in texts)
+    return environment, group
+
+
+def at_github(job: str, number: int, name: str) -> str:
+    """Return the group of JOB in the request NUMBER of the branch NAME, as GitHub compares it."""
+    given = {"github.head_ref": name, "github.event.number": str(number)}
+    group = GITHUB["jobs"][job]["concurrency"]["group"]
+    return re.sub(r"\$\{\{ (\S+) }}", lambda found: given[found[1]], group).lower()
+
+
+def test_requests_of_branches_with_one_slug_share_neither_an_environment_nor_its_end() -> None:
+    requests = list(enumerate(ALIKE, start=7))
+    deployed, ended = ([at_gitlab(job, *each) for each in requests] for job in ("review", "review-stop"))
+    assert deployed == ended, "its end is that of the same environment, and waits for its deployment"
+    assert len({environment for environment, _ in deployed}) == len({group for _, group in deployed}) == len(ALIKE)
+
+
+def test_no_request_at_github_cancels_what_waits_of_another() -> None:
+    requests = list(enumerate(ALIKE, start=7))
+    deployed, ended = ([at_github(job, *each) for each in requests] for job in ("review", "review-stop"))
+    assert deployed == ended
+    assert len(set(deployed)) == len(ALIKE)
+
+
+def test_one_request_has_one_job_at_a_time_which_nothing_cancels() -> None:
     assert GITLAB["review"]["resource_group"] == GITLAB["review-stop"]["resource_group"] == SLOT
     groups = {GITHUB["jobs"][name]["concurrency"]["group"] for name in ("review", "review-stop")}
-    assert groups == {"staging/review/${{ github.head_ref }}"}
+    assert groups == {"staging/review/${{ github.event.number }}"}
     assert not any(GITHUB["jobs"][name]["concurrency"]["cancel-in-progress"] for name in ("review", "review-stop"))
 
 
