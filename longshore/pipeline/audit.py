@@ -1,78 +1,81 @@
-"""Whether the variables that a project has to set are set at GitLab or GitHub.
+"""Whether the variables that a project has to set are set at GitLab or GitHub, there or above it.
 
-GitLab: docs.gitlab.com/api/project_level_variables, for the role Maintainer. GitHub: docs.github.com/rest, pages
-actions/secrets, actions/variables and deployments/environments, for whoever may write; it shows no secret's value. No
-value is kept.
+GitLab: docs.gitlab.com/api/project_level_variables, for the role Maintainer, and group_level_variables for each group
+above, for its Owner; a whole server's own are its administrator's, and not asked for. GitHub: docs.github.com/rest,
+pages actions/secrets, actions/variables (what the organization shares with the repository included) and
+deployments/environments, for whoever may write; it shows no secret's value. No value is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import TypeVar
 from urllib.parse import quote
 
-from msgspec import Struct, ValidationError, convert
+from msgspec import Struct
 
-from longshore.errors import BadInput, Precondition
-from longshore.pipeline import web
+from longshore.errors import BadInput
 from longshore.pipeline.jobs import jobs
 from longshore.pipeline.model import Role
 from longshore.pipeline.variables import Variable, variables
-from longshore.process.command import Secret
+from longshore.pipeline.web import Hidden, Place
 from longshore.settings.model import Settings
 
-PAGE = 30  # entries, the most that both give at once: GitHub no more variables, however many are asked for
 FIXED = "TF_VAR_AWS_ACCESS_KEY_ID"  # GitLab's jobs can do with it instead of a role
 
 
-T = TypeVar("T")
-
-
 class Fact(Struct, frozen=True):
-    """Whether WHAT is fine; what to DO if it is not."""
+    """Whether WHAT is fine, None: the token may not see enough to tell; what to DO if it is not."""
 
-    fine: bool
+    fine: bool | None
     what: str
     do: str = ""
 
 
 class Held(Struct, frozen=True, kw_only=True):
-    """A variable that is set. GitLab's `scope` may be a pattern; GitHub's is an environment, `*` for the repository."""
+    """A variable that is set. GitLab's `scope` may be a pattern; GitHub's is an environment, `*` for the repository.
+
+    `above` is how many groups of GitLab's are between: 0 for the project's own.
+    """
 
     name: str
     scope: str
     secret: bool
     protected: bool | None = None
+    above: int = 0
 
 
 def gitlab(settings: Settings) -> list[Fact]:
     """Ask GitLab which of SETTINGS' variables are set there. Raises Precondition, BadInput."""
     host, job = settings.host, settings.job
     project = settings.pipeline.gitlab or (job.project if job.provider == "gitlab" else "")
-    path = f"/projects/{quote(_path(project, 'gitlab'), safe='')}/variables"
-    there = _Place(
-        "GitLab", host.gitlab_api or job.api or "https://gitlab.com/api/v4", "PRIVATE-TOKEN", host.gitlab_token
-    )
-    held = [
-        Held(name=each.key, scope=each.environment_scope, secret=each.masked, protected=each.protected)
-        for each in there.pages(path, _Variable)
-    ]
+    path = f"/projects/{quote(_path(project, 'gitlab'), safe='')}"
+    url = host.gitlab_api or job.api or "https://gitlab.com/api/v4"
+    there = Place("GitLab", url, "PRIVATE-TOKEN", host.gitlab_token)
+    held = [each.held(0) for each in there.pages(f"{path}/variables", _Variable)]
+    groups = there.one(path, _Project).groups()
+    hidden = []
+    for above, group in enumerate(groups, start=1):
+        try:
+            shared = there.pages(f"/groups/{quote(group, safe='')}/variables", _Variable)
+            held += [each.held(above) for each in shared]
+        except Hidden:
+            hidden.append(f"the variables of the group {group}")
     requests = {job.scope for job in jobs(settings) if job.role is Role.REVIEW}
     return [
-        _at_gitlab(each, f"{scope}/a-request" if scope in requests else scope, held)
+        _at_gitlab(each, f"{scope}/a-request" if scope in requests else scope, held, hidden)
         for each, scope in _each(settings)
         if _counts(each, held)
     ]
 
 
-def _at_gitlab(needed: Variable, scope: str, held: list[Held]) -> Fact:
+def _at_gitlab(needed: Variable, scope: str, held: list[Held], hidden: list[str]) -> Fact:
     what = f"{needed.name} for {scope}" if scope != "*" else needed.name
     found = _closest(needed.name, scope, held)
     if found is None:
         if needed.name == "AWS_ROLE_ARN" and _closest(FIXED, scope, held):
             return Fact(fine=True, what=f"{what} (a fixed key in its place)")
-        return Fact(fine=False, what=what, do="it is not set there")
+        return _absent(what, "it is not set there", hidden)
     if needed.secret and not found.secret:
         return Fact(fine=False, what=what, do="it has to be masked, since jobs' logs show it")
     if needed.protected and not found.protected:
@@ -83,25 +86,31 @@ def _at_gitlab(needed: Variable, scope: str, held: list[Held]) -> Fact:
 
 
 def _closest(name: str, scope: str, held: list[Held]) -> Held | None:
-    """Return what a job of SCOPE gets: of the patterns that match it GitLab takes the longest."""
+    """Return what a job of SCOPE gets: the project's before its groups', and there that of the longest pattern."""
     matching = [each for each in held if each.name == name and fnmatchcase(scope, each.scope)]
-    return max(matching, key=lambda each: len(each.scope.replace("*", "")), default=None)
+    return max(matching, key=lambda each: (-each.above, len(each.scope.replace("*", ""))), default=None)
 
 
 def github(settings: Settings) -> list[Fact]:
     """Ask GitHub which of SETTINGS' variables are set there, and who is asked before its jobs. As `gitlab` raises."""
     host = settings.host
     repository = f"/repos/{_path(settings.pipeline.github, 'github')}"
-    there = _Place("GitHub", host.github_api or "https://api.github.com", "Authorization", host.github_token)
+    there = Place("GitHub", host.github_api or "https://api.github.com", "Authorization", host.github_token)
     environments = {each.name: each for each in there.pages(f"{repository}/environments", _Named, "environments")}
-    held = []
-    for kind, secret in (("variables", False), ("secrets", True)):
+    shared = there.one(repository, _Repository).owner.type == "Organization"
+    held, hidden = [], []
+    for kind in ("variables", "secrets"):
         for place in ("*", *environments):
             path = "actions" if place == "*" else f"environments/{quote(place, safe='')}"
             found = there.pages(f"{repository}/{path}/{kind}", _Named, kind)
-            held += [Held(name=each.name, scope=place, secret=secret) for each in found]
+            held += [Held(name=each.name, scope=place, secret=kind == "secrets") for each in found]
+        try:
+            found = there.pages(f"{repository}/actions/organization-{kind}", _Named, kind) if shared else []
+            held += [Held(name=each.name, scope="*", secret=kind == "secrets") for each in found]
+        except Hidden:
+            hidden.append(f"the {kind} that the organization shares")
     facts = [
-        _at_github(each, scope, held)
+        _at_github(each, scope, held, [kind for kind in hidden if each.secret == ("secrets" in kind)])
         for each, scope in _each(settings)
         if each.provider != "gitlab" and _counts(each, held)
     ]
@@ -112,17 +121,22 @@ def github(settings: Settings) -> list[Fact]:
     return facts
 
 
-def _at_github(needed: Variable, scope: str, held: list[Held]) -> Fact:
+def _at_github(needed: Variable, scope: str, held: list[Held], hidden: list[str]) -> Fact:
     what = f"{needed.name} for {scope}" if scope != "*" else needed.name
     found = [each for each in held if each.name == needed.name and each.scope in ("*", scope)]
     if not any(each.secret == needed.secret for each in found):
         wanted = "a secret" if needed.secret else "a variable"
-        return Fact(
-            fine=False, what=what, do=f"it is not set there as {wanted}" if found else f"it is not set there: {wanted}"
-        )
+        return _absent(what, f"it is not set there{' as' if found else ':'} {wanted}", hidden)
     if needed.secret and not all(each.secret for each in found):
         return Fact(fine=False, what=what, do="it is a variable as well, which everybody who may write reads")
     return Fact(fine=True, what=what)
+
+
+def _absent(what: str, do: str, hidden: list[str]) -> Fact:
+    """Return that WHAT is not set, unless it may be among what is HIDDEN."""
+    if hidden:
+        return Fact(fine=None, what=what, do=f"{do}, and {' and '.join(hidden)} were not seen")
+    return Fact(fine=False, what=what, do=do)
 
 
 def _each(settings: Settings) -> Iterator[tuple[Variable, str]]:
@@ -150,6 +164,37 @@ class _Variable(Struct):
     masked: bool = False
     protected: bool = False
 
+    def held(self, above: int) -> Held:
+        return Held(
+            name=self.key, scope=self.environment_scope, secret=self.masked, protected=self.protected, above=above
+        )
+
+
+class _Namespace(Struct):
+    kind: str
+    full_path: str
+
+
+class _Project(Struct):
+    """What GitLab says of a project."""
+
+    namespace: _Namespace
+
+    def groups(self) -> list[str]:
+        """Return the paths of the groups that it is in, the nearest first: none if it is a user's own."""
+        names = self.namespace.full_path.split("/") if self.namespace.kind == "group" else []
+        return ["/".join(names[:count]) for count in range(len(names), 0, -1)]
+
+
+class _Owner(Struct):
+    type: str
+
+
+class _Repository(Struct):
+    """What GitHub says of a repository."""
+
+    owner: _Owner
+
 
 class _Rule(Struct):
     type: str
@@ -160,33 +205,3 @@ class _Named(Struct):
 
     name: str
     protection_rules: list[_Rule] = []
-
-
-class _Place:
-    """The API of NAME at URL."""
-
-    def __init__(self, name: str, url: str, header: str, token: Secret | None) -> None:
-        if token is None:
-            hint = "a token that may read variables, in GITLAB_TOKEN for GitLab, in GH_TOKEN for GitHub"
-            raise Precondition(f"there is no token to ask {name} with", hint=hint)
-        self._name, self._url = name, url
-        self._headers = {header: ("Bearer " if header == "Authorization" else "") + token.reveal()}
-
-    def pages(self, path: str, kind: type[T], key: str = "") -> list[T]:
-        """Return all entries at PATH, which GitHub keeps under KEY."""
-        found: list[T] = []
-        while True:
-            asked = f"{self._url}{path}?per_page={PAGE}&page={len(found) // PAGE + 1}"
-            try:
-                answer = web.ask(asked, self._headers)
-                entries = convert(answer[key] if key else answer, list[kind])  # type: ignore[valid-type]
-            except web.Refused as problem:
-                hint = (
-                    f"the token has to belong to a maintainer of {path.partition('/variables')[0]} and may have expired"
-                )
-                raise Precondition(f"{self._name} does not say what is set: {problem}", hint=hint) from None
-            except (OSError, ValueError, KeyError, TypeError, ValidationError) as problem:
-                raise Precondition(f"{self._name} cannot be asked: {problem}", hint=f"its API is {self._url}") from None
-            found += entries
-            if len(entries) < PAGE:
-                return found

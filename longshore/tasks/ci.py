@@ -112,13 +112,16 @@ def _audit(session: Session) -> None:
     session.data(found=to_builtins(found))
     for provider, facts in found.items():
         for fact in facts:
-            session.console.line(
-                f"  {'✔' if fact.fine else '✘'} {provider}: {fact.what}" + f": {fact.do}" * (not fact.fine)
-            )
+            mark = "✔" if fact.fine else "✘" if fact.fine is False else "?"
+            session.console.line(f"  {mark} {provider}: {fact.what}" + f": {fact.do}" * (not fact.fine))
     if unknown:
         raise Precondition("; ".join(each.sentence for each in unknown), hint=unknown[0].hint)
-    if missing := [fact.what for facts in found.values() for fact in facts if not fact.fine]:
+    wrong = [fact for facts in found.values() for fact in facts if not fact.fine]
+    if missing := [fact.what for fact in wrong if fact.fine is False]:
         raise Precondition(f"missing: {', '.join(missing)}", hint="`invoke ci.variables` says what each of them is")
+    if wrong:
+        hint = "a token of the group's owner (GitLab), or one that may read the organization's (GitHub), tells"
+        raise Precondition(f"not seen: {', '.join(fact.what for fact in wrong)}", hint=hint)
 
 
 @task(help=HELP | {"repository": "where to push it, such as registry.example.com/shop/ci (GitLab: the project's own)"})

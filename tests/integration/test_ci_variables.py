@@ -59,6 +59,19 @@ def test_what_is_missing_is_named_and_ends_with_3(tmp_path: Path, there: Provide
     assert "missing: AWS_ROLE_ARN for production/deploy, LONGSHORE_PLAN_KEY for production/plan" in ran.stdout
 
 
+def test_what_may_be_inherited_unseen_is_not_called_missing_and_ends_with_3(tmp_path: Path, there: Providers) -> None:
+    there.groups(acme=there.answers[VARIABLES][4:])
+    there.answers[VARIABLES] = ROLES
+    assert check(tmp_path, there, **TOKENS).returncode == 0
+    there.hidden["/api/v4/groups/acme/variables"] = 403
+    ran = check(tmp_path, there, **TOKENS)
+    assert ran.returncode == 3
+    why = "it is not set there, and the variables of the group acme were not seen"
+    assert f"? gitlab: LONGSHORE_PLAN_KEY for production/plan: {why}\n" in ran.stdout
+    assert "not seen: LONGSHORE_PLAN_KEY for production/plan, LONGSHORE_PLAN_KEY for production/apply" in ran.stdout
+    assert "missing:" not in ran.stdout
+
+
 def test_what_nobody_can_say_is_not_taken_for_set(tmp_path: Path, there: Providers) -> None:
     ran = check(tmp_path, there, GH_TOKEN=GITHUB_TOKEN)
     assert ran.returncode == 3

@@ -16,7 +16,16 @@ from longshore.settings.model import Settings
 from longshore.settings.pipeline import Review
 from tests.unit.pipeline import providers
 from tests.unit.pipeline.given import settings
-from tests.unit.pipeline.providers import GITHUB_TOKEN, GITLAB_TOKEN, VARIABLES, Providers, environment, variable
+from tests.unit.pipeline.providers import (
+    GITHUB_TOKEN,
+    GITLAB_TOKEN,
+    REPOSITORY,
+    VARIABLES,
+    Providers,
+    environment,
+    project,
+    variable,
+)
 
 SETTINGS = settings()
 ROLES = {role: f"production/{role}" for role in ("plan", "apply", "build", "deploy")}
@@ -53,7 +62,11 @@ def asking(there: Providers, base: Settings = SETTINGS, **host: Any) -> Settings
 
 
 def wrong(facts: list[audit.Fact]) -> dict[str, str]:
-    return {fact.what: fact.do for fact in facts if not fact.fine}
+    return {fact.what: fact.do for fact in facts if fact.fine is False}
+
+
+def unseen(facts: list[audit.Fact]) -> dict[str, str]:
+    return {fact.what: fact.do for fact in facts if fact.fine is None}
 
 
 def test_a_project_with_all_of_them_is_fine_at_gitlab(there: Providers) -> None:
@@ -125,10 +138,55 @@ def test_the_role_of_review_environments_is_one_for_every_request(there: Provide
     assert wrong(audit.gitlab(asking(there, base))) == {}
 
 
+def test_a_group_shares_its_variables_with_its_projects(there: Providers) -> None:
+    there.answers[VARIABLES] = ALL[:4]
+    there.groups(acme=[ALL[5]], web=[ALL[4]])
+    facts = audit.gitlab(asking(there))
+    assert wrong(facts) == unseen(facts) == {}
+
+
+def test_what_the_project_sets_counts_before_its_groups_and_the_nearer_group_before_the_other(there: Providers) -> None:
+    good, bad = (variable("LONGSHORE_PLAN_KEY", "*", masked=masked) for masked in (True, False))
+    there.answers[VARIABLES] = [*ALL[:4], variable("LONGSHORE_PLAN_KEY", "production/*", masked=True)]
+    closer = [variable("LONGSHORE_PLAN_KEY", ROLES[role]) for role in ("plan", "apply")]
+    there.groups(acme=[bad], web=closer)
+    assert wrong(audit.gitlab(asking(there))) == {}, "however closely a group's names the environment"
+    there.answers[VARIABLES] = ALL[:4]
+    there.groups(acme=[variable("LONGSHORE_PLAN_KEY", ROLES["plan"])], web=[good])
+    assert wrong(audit.gitlab(asking(there))) == {}
+    there.groups(acme=[good], web=[bad])
+    assert set(wrong(audit.gitlab(asking(there))).values()) == {"it has to be masked, since jobs' logs show it"}
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_a_group_may_share_unseen_is_not_called_missing(there: Providers, status: int) -> None:
+    there.answers[VARIABLES] = ALL[:5]
+    there.groups(acme=[], web=[])
+    there.hidden["/api/v4/groups/acme/variables"] = status
+    facts = audit.gitlab(asking(there))
+    assert wrong(facts) == {}
+    do = "it is not set there, and the variables of the group acme were not seen"
+    assert unseen(facts) == {"LONGSHORE_PLAN_KEY for production/apply": do}
+
+
+def test_a_users_own_project_has_no_group_to_ask(there: Providers) -> None:
+    there.answers[VARIABLES] = ALL[:5]
+    assert wrong(audit.gitlab(asking(there))) == {"LONGSHORE_PLAN_KEY for production/apply": "it is not set there"}
+    assert not [path for path in there.asked if "/groups/" in path]
+
+
+def test_a_server_that_fails_has_not_hidden_anything(there: Providers) -> None:
+    there.answers[VARIABLES] = ALL
+    there.groups(acme=[])
+    there.hidden["/api/v4/groups/acme/variables"] = 500
+    with pytest.raises(Precondition, match="GitLab does not say what is set: 500 Internal Server Error"):
+        audit.gitlab(asking(there))
+
+
 def test_every_page_is_asked_for(there: Providers) -> None:
     there.answers[VARIABLES] = [*(variable(f"OTHER_{number}") for number in range(60)), *ALL]
     assert wrong(audit.gitlab(asking(there))) == {}
-    assert len(there.asked) == 3
+    assert there.asked.count(VARIABLES) == 3
 
 
 def test_github_shows_30_variables_at_once(there: Providers) -> None:
@@ -139,6 +197,7 @@ def test_github_shows_30_variables_at_once(there: Providers) -> None:
 
 def test_a_job_of_gitlab_asks_its_own_server_about_its_own_project(there: Providers) -> None:
     there.answers["/api/v4/projects/7/variables"] = ALL
+    there.things["/api/v4/projects/7"] = project("someone", "user")
     job = replace(SETTINGS.job, provider="gitlab", api=f"{there.address}/api/v4", project="7")
     base = replace(SETTINGS, job=job, pipeline=replace(SETTINGS.pipeline, gitlab=""))
     assert wrong(audit.gitlab(asking(there, base, gitlab_api=""))) == {}
@@ -154,6 +213,31 @@ def test_a_repository_with_all_of_them_is_fine_at_github(there: Providers) -> No
 def test_what_the_whole_repository_has_every_environment_has(there: Providers) -> None:
     there.github(PLACES, variables=["AWS_ROLE_ARN"], secrets=["LONGSHORE_PLAN_KEY"])
     assert wrong(audit.github(asking(there))) == {}
+
+
+def test_an_organization_shares_variables_and_secrets_with_its_repositories(there: Providers) -> None:
+    there.github(PLACES)
+    others = [f"OTHER_{number}" for number in range(70)]
+    there.organization(variables=[*others, "AWS_ROLE_ARN"], secrets=[*others, "LONGSHORE_PLAN_KEY"])
+    facts = audit.github(asking(there))
+    assert wrong(facts) == unseen(facts) == {}
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_an_organization_may_share_unseen_is_not_called_missing(there: Providers, status: int) -> None:
+    there.github(PLACES, **NAMES | {"secrets_of_production/plan": [], "variables_of_production/plan": []})
+    there.organization(variables=[], secrets=["LONGSHORE_PLAN_KEY"])
+    there.hidden[f"{REPOSITORY}/actions/organization-secrets"] = status
+    facts = audit.github(asking(there))
+    assert wrong(facts) == {"AWS_ROLE_ARN for production/plan": "it is not set there: a variable"}
+    do = "it is not set there: a secret, and the secrets that the organization shares were not seen"
+    assert unseen(facts) == {"LONGSHORE_PLAN_KEY for production/plan": do}
+
+
+def test_a_users_own_repository_has_no_organization_to_ask(there: Providers) -> None:
+    there.github(PLACES, **NAMES)
+    audit.github(asking(there))
+    assert not [path for path in there.asked if "organization" in path]
 
 
 def test_a_secret_that_is_a_variable_at_github_is_told(there: Providers) -> None:
