@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.api_server import Site, serving
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
 from tests.unit.rollout.shop import Shop
 
 

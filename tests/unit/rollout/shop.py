@@ -13,7 +13,9 @@ from longshore.rollout.release import run
 from longshore.rollout.secrets import Secrets
 from longshore.rollout.shape import Target
 from longshore.rollout.site import Site
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import Thing, app, item
 
 GATEWAY = item("Gateway", "app", "gateway.networking.k8s.io/v1")  # of a kind that kubectl alone knows

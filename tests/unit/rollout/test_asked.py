@@ -9,7 +9,9 @@ import pytest
 from longshore.kubernetes.api import Api
 from longshore.rollout import asked, verify
 from longshore.rollout.asked import Asked
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import Thing, app, item, recorded
 
 QUIET = Asked(version="", service="web")

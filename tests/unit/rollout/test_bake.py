@@ -12,7 +12,9 @@ from longshore.errors import DeadlineExceeded
 from longshore.process.command import Command
 from longshore.process.runner import Result
 from longshore.rollout import bake
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import recorded
 
 REPORTS = Path(__file__).parents[2] / "data" / "reports"

@@ -21,8 +21,11 @@ from longshore.rollout.release import return_to, run
 from longshore.rollout.secrets import Secrets
 from longshore.rollout.settled import settled
 from longshore.rollout.shape import Target
+from tests.unit.rollout.application import Behaviour
 from tests.unit.rollout.exporter import exported
-from tests.unit.rollout.kubernetes import Behaviour, Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import MIGRATION, SERVICE, Thing, app, changed, ended, hook, item, served, worker
 
 LABEL = "longshore.dev/canary"

@@ -16,8 +16,10 @@ from longshore.rollout.attempt import ReleaseResult
 from longshore.rollout.manifest import Manifest
 from longshore.rollout.settled import settled
 from longshore.rollout.verdict import Outcome, Verdict
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, impatient, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
 from tests.unit.rollout.shop import Shop
+from tests.unit.rollout.sites import impatient, site_of
 from tests.unit.rollout.things import Thing, app, hook, item, recorded, worker
 
 FAILED, PASSED = (

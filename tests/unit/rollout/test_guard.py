@@ -9,7 +9,7 @@ from longshore.process.runner import Result, Runner
 from longshore.rollout import guard
 from longshore.rollout.records import Release
 from longshore.settings.model import Environment
-from tests.unit.rollout.kubernetes import result
+from tests.unit.rollout.kubectl import result
 from tests.unit.rollout.things import recorded
 
 NEW, RUNS = "b" * 40, "a" * 12

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from longshore.rollout import hooks
 from longshore.settings.rollout import Patience
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import hook
 
 

@@ -19,8 +19,10 @@ from longshore.rollout.prove import Unproved
 from longshore.rollout.records import Release
 from longshore.rollout.release import return_to
 from longshore.settings.rollout import Patience
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, impatient, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
 from tests.unit.rollout.shop import Shop
+from tests.unit.rollout.sites import impatient, site_of
 from tests.unit.rollout.things import MIGRATION, NAME, SERVICE, Thing, app, changed, ended, hook, item, served
 
 FAILED = (Path(__file__).parents[2] / "data" / "reports" / "junit-bad.xml").read_text()

@@ -8,7 +8,9 @@ import pytest
 
 from longshore.rollout import pruning
 from longshore.rollout.manifest import Manifest
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import app, hook, item
 
 

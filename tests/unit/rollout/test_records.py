@@ -15,7 +15,9 @@ from longshore.errors import CommandFailed, Precondition
 from longshore.rollout import records
 from longshore.rollout.manifest import Manifest
 from longshore.rollout.records import FAILED, GOOD, INTENT, ROLLED_BACK, Release, choose, last_good, name
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import app, hook, item, recorded
 
 MIGRATED = Manifest(before=(hook(irreversible="true"),)).text

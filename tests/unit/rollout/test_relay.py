@@ -8,7 +8,9 @@ import urllib.request
 from pathlib import Path
 
 from longshore.rollout.relay import Relay
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import app, item
 
 

@@ -11,8 +11,8 @@ from longshore.errors import BadInput, DeadlineExceeded, RolledBack, StateUnknow
 from longshore.rollout import bake, records, secrets, verify
 from longshore.rollout.attempt import ReleaseResult
 from longshore.rollout.secrets import Secrets
-from tests.unit.rollout.kubernetes import impatient, site_of
 from tests.unit.rollout.shop import Shop
+from tests.unit.rollout.sites import impatient, site_of
 from tests.unit.rollout.things import app, item, worker
 
 

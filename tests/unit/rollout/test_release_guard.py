@@ -13,8 +13,9 @@ import pytest
 from longshore.errors import BadInput, Interrupted, LockHeld, Precondition
 from longshore.rollout import lease, records
 from longshore.rollout.lease import LeaseLost
-from tests.unit.rollout.kubernetes import Kubectl, impatient, site_of
+from tests.unit.rollout.kubectl import Kubectl
 from tests.unit.rollout.shop import Shop
+from tests.unit.rollout.sites import impatient, site_of
 from tests.unit.rollout.things import Thing, app, item, recorded
 
 

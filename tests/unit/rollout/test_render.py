@@ -16,7 +16,7 @@ from longshore.rollout.asked import ANNOTATION, Asked
 from longshore.rollout.manifest import HOOK, Manifest
 from longshore.rollout.render import STAND_INS, _kustomization, check, render
 from longshore.rollout.shape import DIGEST, MANIFEST, REVISION, Target
-from tests.unit.rollout.kubernetes import result
+from tests.unit.rollout.kubectl import result
 from tests.unit.rollout.things import Thing, hook, item
 
 TARGET = Target(

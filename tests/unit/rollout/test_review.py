@@ -17,8 +17,10 @@ from longshore.kubernetes.api import Api
 from longshore.rollout import release, review, slots
 from longshore.rollout.manifest import Manifest
 from longshore.rollout.slots import Board, Claim
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
 from tests.unit.rollout.shop import Shop
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import app, hook, item
 
 SLOT = Slot(host_name="review-1.shop", url="https://review-1.shop", namespace="shop", node_port=30081)

@@ -8,7 +8,9 @@ import pytest
 
 from longshore.errors import Precondition
 from longshore.rollout import rights
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import item
 
 RIGHTS = (item("Namespace", "shop"), item("Role", "deployers", "rbac.authorization.k8s.io/v1"))

@@ -19,7 +19,9 @@ from longshore.rollout.manifest import Manifest
 from longshore.rollout.records import Unreadable
 from longshore.rollout.secrets import Secrets
 from longshore.settings.model import Environment
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import item, recorded
 
 ARN = "arn:aws:secretsmanager:eu-central-1:1:secret:shop/flask-abcdef"

@@ -15,7 +15,9 @@ from longshore.rollout.manifest import Manifest
 from longshore.rollout.shape import MANIFEST as MARK
 from longshore.rollout.shape import Target
 from longshore.rollout.site import Site
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import Thing, app, hook, item, job, recorded, worker
 
 MANIFEST = Manifest(before=(hook(),), rolled_out=(app("one"), item("Service", "app")), mark="one")

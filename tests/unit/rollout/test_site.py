@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 
 
 def test_a_site_does_not_change_while_a_release_runs(kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from longshore.rollout import trial, verify, web_acl
 from longshore.rollout.manifest import Manifest
 from longshore.rollout.verdict import Outcome, Verdict
 from longshore.settings.rollout import Budgets
-from tests.unit.rollout.kubernetes import Kubectl, Kubernetes, site_of
+from tests.unit.rollout.kubectl import Kubectl
+from tests.unit.rollout.kubernetes import Kubernetes
+from tests.unit.rollout.sites import site_of
 from tests.unit.rollout.things import app, hook, recorded
 
 REPORTS = Path(__file__).parents[2] / "data" / "reports"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 from typing import Any
 
 from longshore.kubernetes.mirror import Objects, reduced
@@ -176,3 +177,22 @@ def changed(pod: Thing, *, ready: bool, **container: Any) -> Thing:
 
 
 MIGRATION = hook(irreversible="true")
+
+
+def now() -> str:
+    """The time as the API server writes it."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def owners(thing: Thing) -> set[str]:
+    return {owner["uid"] for owner in thing["metadata"].get("ownerReferences", ())}
+
+
+def owns(item: Thing, thing: Thing) -> bool:
+    return item["metadata"]["uid"] in owners(thing)
+
+
+def revision(thing: Thing) -> str:
+    """The revision that a pod, or a pod template, runs."""
+    environment = thing["spec"]["containers"][0].get("env", ())
+    return next((str(one["value"]) for one in environment if one["name"] == "REVISION"), "")
