@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from longshore.rollout import canary, meter
 from tests.unit.api_server import Site, serving
+from tests.unit.rollout.application import Behaviour
+from tests.unit.rollout.canaries import Shop as CanaryShop
 from tests.unit.rollout.kubectl import Kubectl
 from tests.unit.rollout.kubernetes import Kubernetes
 from tests.unit.rollout.shop import Shop
@@ -40,3 +43,13 @@ def kubectl(kubernetes: Kubernetes) -> Kubectl:
 @pytest.fixture
 def shop(kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path) -> Shop:
     return Shop(kubernetes, kubectl, tmp_path)
+
+
+@pytest.fixture
+def canary_shop(
+    kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> CanaryShop:
+    monkeypatch.setattr(meter, "RATE", 150.0)
+    monkeypatch.setattr(canary, "EVERY", 0.1)
+    kubernetes.behaves = {"one": Behaviour(), "two": Behaviour()}
+    return CanaryShop(kubernetes, kubectl, tmp_path)
