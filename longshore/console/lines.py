@@ -22,6 +22,7 @@ from longshore.errors import Failure
 HEARTBEAT = 10.0  # seconds between plain lines, so that nobody takes a silent job for a dead one
 REFRESH = 0.25  # seconds between two pictures of the live view: drawing takes CPU time from compilers
 SHOWN = 500  # lines of a step's output in a job's log
+_COMMAND = re.compile("`[^`\n]+`")  # as a sentence has it
 GREEN, RED, YELLOW, DIM, RESET = "\033[32m", "\033[31m", "\033[33m", "\033[2m", "\033[0m"
 
 
@@ -43,7 +44,8 @@ class Console:
         clean: Callable[[str], str] = str,
     ) -> None:
         self.stream = stream or sys.stdout
-        self.live = self.stream.isatty() and not dumb and not ci
+        self.breaks = self.stream.isatty() and not ci
+        self.live = self.breaks and not dumb
         self.folds = folds
         self.colour = self.live and colour
         self._running: dict[str, Running] = {}
@@ -60,6 +62,10 @@ class Console:
     def line(self, text: str = "") -> None:
         """Print TEXT above the live view."""
         self._print(self.safe(text))
+
+    def sentence(self, text: str, lead: str = "") -> None:
+        """Print TEXT, which a person reads, after LEAD, broken between words at the width of the terminal."""
+        self._print(f"{lead}{self._fit(self.safe(text), len(lead))}")
 
     def _print(self, text: str) -> None:
         """Print TEXT, which is safe and may have colours of ours."""
@@ -92,8 +98,9 @@ class Console:
             step = self._running.pop(name, None)
         took = seconds if seconds is not None else time.monotonic() - step.since if step else 0.0
         mark = self._paint("✔", GREEN) if ok else self._paint("✘", RED)
-        text = f"{mark} {self.safe(name):<18} {took:6.1f} s  {self._fit(self.safe(note, log), 31)}"
-        text = text if self.live else f"{_clock()} {text}"
+        at = "" if self.live else f"{_clock()} "
+        fitted = self._fit(self.safe(note, log), len(at) + 31)
+        text = f"{at}{mark} {self.safe(name):<18} {took:6.1f} s  {fitted}"
         if self.folds and log and log.exists():
             text = FOLDED[self.folds](name, text, took, self._end_of(log))
         self._print(text)
@@ -131,7 +138,7 @@ class Console:
         if log and log.exists():
             self._print(f"{self._paint('log:', YELLOW)} {self.safe(str(log))}")
         if failure.hint:
-            self._print(f"{self._paint('hint:', YELLOW)} {self.safe(failure.hint)}")
+            self._print(f"{self._paint('hint:', YELLOW)} {self._fit(self.safe(failure.hint), 6)}")
 
     def durations(self, ran: Mapping[str, float], skipped: int, saved: float) -> None:
         """Print how long each step took, the longest first, and how many were up to date, which SAVED seconds."""
@@ -149,7 +156,7 @@ class Console:
         self.line()
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
-            self._print(f"  {self._paint(self.safe(name).ljust(width), DIM)}  {self.safe(value)}")
+            self._print(f"  {self._paint(self.safe(name).ljust(width), DIM)}  {self._fit(self.safe(value), width + 4)}")
 
     def _end_of(self, log: Path) -> list[str]:
         """Return the last lines of LOG, and how many there are before them."""
@@ -166,12 +173,17 @@ class Console:
         return f"{colour}{text}{RESET}" if self.colour else text
 
     def _fit(self, text: str, indent: int) -> str:
-        """Break TEXT between words at the width of the terminal and indent the rest; a path stays whole."""
-        if not self.live:
+        """Break TEXT between words at the width of the terminal and indent the rest.
+
+        A path stays whole, and a command that a line has room for, so that it can be copied.
+        """
+        if not self.breaks:
             return text
-        columns = shutil.get_terminal_size().columns  # 80 if the terminal is closed
-        lines = textwrap.wrap(text, max(columns - indent, 20), break_long_words=False, break_on_hyphens=False)
-        return f"\n{' ' * indent}".join(lines)
+        width = max(shutil.get_terminal_size().columns - indent, 20)  # 80 columns if the terminal is closed
+        wrapped = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+        held = _COMMAND.sub(lambda found: found[0].replace(" ", "\0") if len(found[0]) <= width else found[0], text)
+        lines = [part for line in held.split("\n") for part in wrapped.wrap(line) or [""]]
+        return f"\n{' ' * indent}".join(lines).replace("\0", " ")
 
     def _refresh(self, now: float) -> None:
         slow = any(now - step.since > 0.3 for step in self._running.values())

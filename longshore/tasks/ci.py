@@ -59,7 +59,7 @@ def note(context: Context, environment: str = "local", json: bool = False) -> No
                 raise Precondition("no run has left a report here", hint="`invoke infra.plan` leaves one")
             written = notes.write(session.settings.job, environment, report.read_text(encoding="utf-8"))
         except Precondition as problem:
-            session.console.line(f"no note: {problem.sentence}; {problem.hint}")
+            session.console.sentence(f"no note: {problem.sentence}; {problem.hint}")
         else:
             session.console.line(f"note {written}")
         session.data(note=written)
@@ -90,10 +90,10 @@ def variables(context: Context, check: bool = False, json: bool = False) -> None
                 "protected" if variable.protected else "not protected: branches need it",
                 f"for {', '.join(variable.scopes)}" if variable.scopes else "for the whole project",
             ]
-            session.console.line(f"{variable.name}  {'; '.join(filter(None, marks))}")
-            session.console.line(f"    {variable.meaning}")
+            session.console.sentence("; ".join(filter(None, marks)), f"{variable.name}  ")
+            session.console.line(f"    {variable.meaning}")  # whole: one has a command to copy
         for sentence in advice:
-            session.console.line(sentence)
+            session.console.sentence(sentence)
 
 
 def _audit(session: Session) -> None:
@@ -113,7 +113,7 @@ def _audit(session: Session) -> None:
     for provider, facts in found.items():
         for fact in facts:
             mark = "✔" if fact.fine else "✘" if fact.fine is False else "?"
-            session.console.line(f"  {mark} {provider}: {fact.what}" + f": {fact.do}" * (not fact.fine))
+            session.console.sentence(f"{provider}: {fact.what}" + f": {fact.do}" * (not fact.fine), f"  {mark} ")
     if unknown:
         raise Precondition("; ".join(each.sentence for each in unknown), hint=unknown[0].hint)
     wrong = [fact for facts in found.values() for fact in facts if not fact.fine]

@@ -34,7 +34,7 @@ def doctor(context: Context, environment: str = "", json: bool = False) -> None:
             findings = _programs(session) + _machine(session)
         session.data(found=[{"fine": each.fine, "what": each.what, "do": each.do} for each in findings])
         for each in findings:
-            session.console.line(f"  {SIGNS[each.fine]} {each.what}" + ("" if each.fine else f": {each.do}"))
+            session.console.sentence(each.what + ("" if each.fine else f": {each.do}"), f"  {SIGNS[each.fine]} ")
         if missing := [each.what for each in findings if each.fine is False]:
             raise Precondition(f"missing: {', '.join(missing)}", hint="each line above says how to get it")
 

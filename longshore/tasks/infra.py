@@ -91,7 +91,7 @@ def plan(context: Context, environment: str = "local", lock: bool = True, json: 
         for change in changes:
             session.console.line(change.line)
         for warning in review.warnings:
-            session.console.line(f"  ! {warning}")
+            session.console.sentence(warning, "  ! ")
         if review.usd:
             from longshore.infra import cost
             from longshore.infra.summary import amount
@@ -99,7 +99,7 @@ def plan(context: Context, environment: str = "local", lock: bool = True, json: 
             dated = f"by list prices of {cost.prices().as_of}, without {cost.LEFT_OUT}"
             session.console.line(f"{amount(review.usd)} a month ({dated})")
         if zone.is_alone(changes):
-            session.console.line(zone.FIRST)
+            session.console.sentence(zone.FIRST)
         applies = f"{len(changes)} changes; `invoke infra.apply -e {environment}` applies exactly this plan"
         session.console.line(applies if changes else "no changes")
 

@@ -1,4 +1,4 @@
-"""What is printed where there is no terminal."""
+"""What is printed on a terminal and where there is none."""
 
 from __future__ import annotations
 
@@ -41,36 +41,99 @@ def test_a_long_silent_step_prints_a_heartbeat() -> None:
     assert "kubernetes: compiling (10 of 40)" in screen.getvalue()
 
 
-def test_no_colour_is_honoured_on_a_terminal() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+def test_no_colour_is_honoured_on_a_terminal() -> None:
     assert Console(stream=Terminal()).colour
     assert not Console(colour=False, stream=Terminal()).colour
     assert not Console(dumb=True, stream=Terminal()).live
     assert not Console(ci=True, stream=Terminal()).live
 
 
-def test_a_terminal_breaks_a_sentence_between_words_and_leaves_a_path_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+PATH = "/builds/a-team/services/shop/.longshore/report/release-1204"  # 59 characters
 
+
+@pytest.mark.parametrize("dumb", [False, True])
+def test_a_terminal_breaks_a_sentence_between_words_and_leaves_a_path_whole(
+    monkeypatch: pytest.MonkeyPatch, dumb: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    screen = Terminal()
+    note = f"the pod keeps crashing: the container exited with 3; see {PATH}"
+    Console(colour=False, dumb=dumb, stream=screen).finished("release", note, seconds=1.5)
+    first, *rest = screen.getvalue().splitlines()
+    start = first.index("the pod")
+    assert first[:start].endswith("✔ release               1.5 s  ")
+    assert len(first) <= 70
+    assert "".join(line[start:] + " " for line in (first, *rest)) == f"{note} "
+    assert all(line[:start].isspace() for line in rest)
+    assert rest[-1].strip() == PATH
+
+
+@pytest.mark.parametrize("dumb", [False, True])
+def test_a_terminal_breaks_a_hint_between_words_as_well(monkeypatch: pytest.MonkeyPatch, dumb: bool) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     screen = Terminal()
-    path = "/builds/a-team/services/shop/.longshore/report"
-    note = f"the pod keeps crashing: the container exited with 3; see {path}"
-    Console(colour=False, stream=screen).finished("release", note, seconds=1.5)
-    *lines, last = screen.getvalue().splitlines()
-    assert lines[0].startswith("✔ release               1.5 s  the pod")
-    assert all(len(line) <= 60 for line in lines)
-    assert [line[31:] for line in (*lines, last)] == [
-        "the pod keeps crashing: the",
-        "container exited with 3; see",
-        path,
+    hint = f"`invoke release.unlock -e production` releases it once the run is dead; its log is {PATH}"
+    Console(colour=False, dumb=dumb, stream=screen).failure(Precondition("locked", hint=hint))
+    lines = screen.getvalue().splitlines()[-3:]
+    assert lines == [
+        "hint: `invoke release.unlock -e production` releases it once",
+        "      the run is dead; its log is",
+        f"      {PATH}",
     ]
-    assert lines[1].startswith(" " * 31)
+
+
+def test_a_terminal_breaks_what_stands_in_a_summary_and_in_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    screen = Terminal()
+    console = Console(colour=False, stream=screen)
+    console.summary([("url", "https://shop.localhost:8443"), ("state", "3 of 3 replicas ready; 2 old pods drain")])
+    console.sentence("terraform: install version 1.11.4 or newer", "  ✘ ")
+    assert screen.getvalue().splitlines()[1:] == [
+        "  url    https://shop.localhost:8443",
+        "  state  3 of 3 replicas ready; 2 old",
+        "         pods drain",
+        "  ✘ terraform: install version 1.11.4 or",
+        "    newer",
+    ]
+
+
+def test_a_command_that_fits_on_a_line_can_be_copied_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    screen = Terminal()
+    command = "`invoke infra.plan -e production`"
+    hint = f"look at it with {command} first, or at `terraform -chdir=terraform show of_this_plan`"
+    Console(colour=False, stream=screen).failure(Precondition("stale", hint=hint))
+    assert screen.getvalue().splitlines()[-5:] == [
+        "hint: look at it with",
+        f"      {command}",
+        "      first, or at `terraform",
+        "      -chdir=terraform show",
+        "      of_this_plan`",
+    ]
+
+
+def test_what_has_lines_of_its_own_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    screen = Terminal()
+    Console(colour=False, stream=screen).failure(Precondition("two of them", hint="first\n  second"))
+    assert screen.getvalue().splitlines()[-2:] == ["hint: first", "        second"]
+
+
+def test_where_there_is_no_terminal_a_sentence_stays_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    console, screen = printed()
+    console.failure(Precondition("port 8443 is taken by another program", hint="set `https_port` to one that is free"))
+    console.sentence("terraform: install version 1.11.4 or newer", "  ✘ ")
+    assert screen.getvalue().splitlines()[1:] == [
+        "error: port 8443 is taken by another program",
+        "hint: set `https_port` to one that is free",
+        "  ✘ terraform: install version 1.11.4 or newer",
+    ]
 
 
 def test_in_a_gitlab_job_the_output_of_a_step_is_a_section_that_stands_open(
