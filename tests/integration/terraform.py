@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.integration.account import BUCKET
 from tests.integration.aws_process import REGION, ROOT
-from tests.integration.terraform_variables import Row
+from tests.integration.terraform_row import Row
 
 FOLDER = ROOT / "terraform"
 NO_CHANGES, CHANGES = 0, 2
