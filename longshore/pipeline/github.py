@@ -82,6 +82,8 @@ def variables(job: Job) -> dict[str, str]:
         found["AWS_ROLE_ARN"] = "${{ vars.AWS_ROLE_ARN }}"
     if job.role in (Role.PLAN, Role.APPLY):
         found["LONGSHORE_PLAN_KEY"] = "${{ secrets.LONGSHORE_PLAN_KEY }}"
+    if job.of_request:
+        found["LONGSHORE_REQUEST"] = "${{ github.event.number }}"
     if job.role is Role.BUILD and job.setup is Setup.DOCKER:
         found["DOCKER_UNAME"] = "${{ vars.DOCKER_UNAME }}"
         found["DOCKER_PWORD"] = "${{ secrets.DOCKER_PWORD }}"

@@ -156,7 +156,7 @@ def _payload(rehearsal: Rehearsal) -> Mapping[str, object]:
     if rehearsal.event in REQUESTS:
         action = "closed" if rehearsal.event == "closed" else "opened"
         head = {"ref": rehearsal.branch, "repo": {"full_name": path(rehearsal)}}
-        return repository | {"action": action, "pull_request": {"head": head, "base": {"ref": default}}}
+        return repository | {"action": action, "number": 1, "pull_request": {"head": head, "base": {"ref": default}}}
     return repository | {"ref": f"refs/heads/{rehearsal.branch}"}
 
 

@@ -30,17 +30,25 @@ Object = dict[str, Any]
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """Who has a slot: a `branch`, known by its `label`, until then (UTC, ISO 8601). `job` is a URL, or empty."""
+    """Who has a slot: a `branch`, known by its `label`, until then (UTC, ISO 8601). `job` is a URL, or empty.
+
+    `requests` are the numbers of the merge requests, still open, that it was deployed for.
+    """
 
     label: str
     branch: str
     until: str
     actor: str = ""
     job: str = ""
+    requests: tuple[str, ...] = ()
     version: str = ""  # Kubernetes' resourceVersion
 
     def over(self, now: str) -> bool:
         return self.until <= now
+
+    def ends(self, name: str, request: str) -> bool:
+        """Whether the branch with the label NAME has it, and no request now that REQUEST ended; empty: by hand."""
+        return self.label == name and not (request and self.requests)
 
 
 def label(branch: str) -> str:
@@ -100,6 +108,7 @@ class Board:
             own = next(((slot, claim) for slot, claim in claims if claim and claim.label == wanted.label), None)
             free = next((slot for slot, claim in claims if claim is None), None)
             slot, version = (own[0], own[1].version) if own else (free, "")
+            requests = {*wanted.requests, *(own[1].requests if own else ())}
             if slot is None:
                 who = "; ".join(f"{claim.branch} until {claim.until[:16]}" for _, claim in claims if claim)
                 hint = (
@@ -108,13 +117,15 @@ class Board:
                 raise LockHeld(
                     f"all {len(claims)} slots for review environments are taken: {who or 'there is none'}", hint=hint
                 )
-            try:
-                self._write(slot, wanted, version)
+            if self._write(slot, replace(wanted, requests=tuple(sorted(requests))), version):
                 return slot
-            except UNANSWERED as problem:
-                status = getattr(problem, "status", 0)
-                if not (status == 409 or (status == 404 and version)):  # else somebody was faster: look again
-                    raise _unprepared(problem) from None
+
+    def leave(self, name: str, request: str) -> None:
+        """Take note that REQUEST, of the branch with the label NAME, needs what that has no more."""
+        while held := [(slot, claim) for slot, claim in self.of(name) if request in claim.requests]:
+            slot, claim = held[0]
+            rest = tuple(each for each in claim.requests if each != request)
+            self._write(slot, replace(claim, requests=rest), claim.version)
 
     def free(self, slot: Slot, claim: Claim) -> bool:
         """Give SLOT back; return whether it still was as CLAIM says, so that nobody deploys there by now."""
@@ -128,15 +139,24 @@ class Board:
             return bool(status == 404)
         return True
 
-    def _write(self, slot: Slot, claim: Claim, version: str) -> None:
+    def _write(self, slot: Slot, claim: Claim, version: str) -> bool:
+        """Have CLAIM in SLOT, in place of the one with VERSION if any; return False where somebody was faster."""
         facts = {"branch": claim.branch, "until": claim.until, "actor": claim.actor, "job": claim.job}
+        facts |= {"requests": ",".join(claim.requests)}
         metadata: Object = {"name": NAME, "namespace": slot.namespace}
         metadata["annotations"] = {f"{NOTES}{key}": value for key, value in facts.items()}
         metadata |= {"resourceVersion": version} if version else {}
         lease = {"apiVersion": paths.VERSIONS["Lease"], "kind": "Lease", "metadata": metadata}
         lease |= {"spec": {"holderIdentity": claim.label}}
         where = _path(slot) if version else paths.collection("Lease", slot.namespace)
-        self._api.send("PUT" if version else "POST", where, lease)
+        try:
+            self._api.send("PUT" if version else "POST", where, lease)
+        except UNANSWERED as problem:
+            status = getattr(problem, "status", 0)
+            if not (status == 409 or (status == 404 and version)):
+                raise _unprepared(problem) from None
+            return False
+        return True
 
 
 def _path(slot: Slot) -> str:
@@ -146,7 +166,9 @@ def _path(slot: Slot) -> str:
 def _read(lease: Object) -> Claim:
     metadata, notes = lease["metadata"], lease["metadata"].get("annotations") or {}
     facts = {key: str(notes.get(f"{NOTES}{key}", "")) for key in ("branch", "until", "actor", "job")}
-    return Claim(label=str(lease["spec"].get("holderIdentity") or ""), version=metadata["resourceVersion"], **facts)
+    requests = tuple(filter(None, str(notes.get(f"{NOTES}requests", "")).split(",")))
+    label = str(lease["spec"].get("holderIdentity") or "")
+    return Claim(label=label, version=metadata["resourceVersion"], requests=requests, **facts)
 
 
 def _unprepared(problem: Exception) -> Precondition:

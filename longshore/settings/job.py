@@ -80,6 +80,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
                 branch=environ.get("GITHUB_HEAD_REF") or environ.get("GITHUB_REF_NAME", ""),
                 actor=environ.get("GITHUB_ACTOR") or user,
                 url=f"{server}/{repository}/actions/runs/{number}" if number else "",
+                request=environ.get("LONGSHORE_REQUEST", ""),  # GITHUB_REF has none once the request was merged
                 outputs=_file(environ, "GITHUB_OUTPUT"),
                 summary=_file(environ, "GITHUB_STEP_SUMMARY"),
                 token_url=environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", ""),

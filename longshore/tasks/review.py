@@ -64,7 +64,8 @@ def deploy(context: Context, name: str = "", json: bool = False) -> None:
         catalogue.require_answers(base)
         branch, board, job = _branch(session, name), _board(session, base), session.settings.job
         until = slots.now(settings.hours)
-        claim = slots.Claim(label=slots.label(branch), branch=branch, until=until, actor=job.actor, job=job.url)
+        label, requests = slots.label(branch), tuple(filter(None, ["" if name else job.request]))
+        claim = slots.Claim(label=label, branch=branch, until=until, actor=job.actor, job=job.url, requests=requests)
         try:
             slot = board.take(claim)
         except LockHeld:
@@ -86,16 +87,22 @@ def deploy(context: Context, name: str = "", json: bool = False) -> None:
 
 @task(help=HELP | NAME)
 def stop(context: Context, name: str = "", json: bool = False) -> None:
-    """Delete what a branch has in its slot, and free that; done if there is nothing."""
+    """Delete what a branch has in its slot, and free that; done if there is nothing.
+
+    A merge request's job leaves it to the branch's other requests, if there are any.
+    """
     with Session(as_json=json) as session:
         from longshore.rollout import slots
 
         settings, base = _base(session)
-        branch = _branch(session, name)
-        label = slots.label(branch)
-        ended = _end(session, settings, _board(session, base), lambda claim: claim.label == label)
+        branch, board = _branch(session, name), _board(session, base)
+        label, request = slots.label(branch), "" if name else session.settings.job.request
+        board.leave(label, request)
+        ended = _end(session, settings, board, lambda claim: claim.ends(label, request))
         session.data(name=branch)
-        session.console.line(f"{branch} has ended" if ended else f"{branch} has no slot: there is nothing to end")
+        others = () if ended else [other for _, claim in board.of(label) for other in claim.requests]
+        nothing = f"stays, for request {', '.join(others)}" if others else "has no slot: there is nothing to end"
+        session.console.line(f"{branch} {'has ended' if ended else nothing}")
 
 
 @task(help=HELP)

@@ -134,7 +134,8 @@ def test_one_request_has_one_job_at_a_time_which_nothing_cancels() -> None:
 def test_its_jobs_have_a_role_of_their_own_and_no_secret_of_the_project(name: str) -> None:
     assert (JOBS[name].role, JOBS[name].scope) == (Role.REVIEW, "staging/review")
     assert GITHUB["jobs"][name]["environment"]["name"] == "staging/review"
-    assert GITHUB["jobs"][name]["env"] == {"AWS_ROLE_ARN": "${{ vars.AWS_ROLE_ARN }}"}
+    own = {"LONGSHORE_REQUEST": "${{ github.event.number }}"} if name != "review-prune" else {}
+    assert GITHUB["jobs"][name]["env"] == {"AWS_ROLE_ARN": "${{ vars.AWS_ROLE_ARN }}"} | own
     assert "id_tokens" in GITLAB[name]
 
 

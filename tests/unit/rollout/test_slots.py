@@ -75,8 +75,9 @@ def board(server: Server) -> Board:
     return Board(cast("Api", server), SLOTS)
 
 
-def claim(branch: str, until: str = LATER) -> Claim:
-    return Claim(label=slots.label(branch), branch=branch, until=until, actor="ann", job="https://jobs/1")
+def claim(branch: str, until: str = LATER, *requests: str) -> Claim:
+    label = slots.label(branch)
+    return Claim(label=label, branch=branch, until=until, actor="ann", job="https://jobs/1", requests=requests)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,37 @@ def test_a_slot_is_freed_by_who_saw_it_last(server: Server, board: Board) -> Non
     assert board.free(slot, held)
     assert board.free(slot, held), "somebody else was faster"
     assert board.of("work") == []
+
+
+def test_of_two_requests_of_a_branch_the_last_one_to_end_ends_what_it_has(board: Board) -> None:
+    for request in ("8", "7", "8"):
+        board.take(claim("work", LATER, request))
+    ((_, held),) = board.of("work")
+    assert held.requests == ("7", "8")
+    board.leave("work", "7")
+    ((_, held),) = board.of("work")
+    assert (held.requests, held.branch, held.until, held.actor) == (("8",), "work", LATER, "ann")
+    assert not held.ends("work", "7")
+    board.leave("work", "8")
+    ((_, held),) = board.of("work")
+    assert held.ends("work", "8")
+    assert not held.ends("other", "8")
+
+
+def test_by_hand_it_ends_whatever_requests_there_are(board: Board) -> None:
+    board.take(claim("work", LATER, "7"))
+    ((_, held),) = board.of("work")
+    assert held.ends("work", "")
+    board.take(claim("work"))
+    assert board.of("work")[0][1].requests == ("7",), "nor does a deployment by hand forget them"
+
+
+def test_a_request_leaves_what_is_deployed_anew_meanwhile(server: Server, board: Board) -> None:
+    board.take(claim("work", LATER, "7"))
+    server.meanwhile = lambda: Board(cast("Api", server), SLOTS).take(claim("work", LATER, "9"))
+    board.leave("work", "7")
+    assert board.of("work")[0][1].requests == ("9",)
+    board.leave("nobody", "7")
 
 
 @pytest.mark.parametrize("status", [403, 404])

@@ -71,6 +71,12 @@ def test_a_job_of_a_merge_request_is_about_the_branch_that_would_be_merged(
     assert Job.read(variables).branch == branch
 
 
+def test_a_job_of_a_merge_request_knows_its_number() -> None:
+    assert Job.read({"GITLAB_CI": "true", "CI_MERGE_REQUEST_IID": "7"}).request == "7"
+    merged = {"GITHUB_REF": "refs/heads/main", "GITHUB_REF_NAME": "main"}  # so it is once a request was merged
+    assert Job.read({"GITHUB_ACTIONS": "true", "LONGSHORE_REQUEST": "7", **merged}).request == "7"
+
+
 @pytest.mark.parametrize("value", ["", "0", "false", "False"])
 def test_ci_may_be_switched_off(value: str) -> None:
     assert not Job.read({"CI": value}).in_ci

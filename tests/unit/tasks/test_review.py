@@ -74,3 +74,29 @@ def test_the_name_of_a_branch_is_one_word_of_the_command_that_ends_it(branch: st
 
 def test_for_a_new_one_it_is_enough_that_some_ended(ends: Callable[..., list[str]]) -> None:
     assert ends({"shop-review-1": StepFailed("a pod does not end")}, whole=False) == ["branch-2", "branch-3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "request_of_the_job", "left", "said"),
+    [
+        ("", "7", ["7"], "work stays, for request 8"),
+        ("", "", [""], "work has ended"),
+        ("work", "7", [""], "work has ended"),
+    ],
+)
+def test_the_job_of_a_request_leaves_it_to_the_branchs_others_and_a_person_ends_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, request_of_the_job: str, left: list[str], said: str
+) -> None:
+    claim, told, lines = Claim(label="work", branch="work", until="", requests=("8",)), [], []
+    board = SimpleNamespace(leave=lambda _, request: told.append(request), of=lambda _: [(SLOTS[0], claim)])
+    session = SimpleNamespace(
+        settings=SimpleNamespace(job=SimpleNamespace(branch="work", request=request_of_the_job)),
+        console=SimpleNamespace(line=lines.append),
+        data=lambda **_: None,
+    )
+    monkeypatch.setattr(review, "Session", lambda **_: contextlib.nullcontext(session))
+    monkeypatch.setattr(review, "_base", lambda _: (None, None))
+    monkeypatch.setattr(review, "_board", lambda *_: board)
+    monkeypatch.setattr(review, "_end", lambda _session, _settings, _board, ends: ["work"] if ends(claim) else [])
+    review.stop.body(None, name=name)
+    assert (told, lines) == (left, [said])
