@@ -21,8 +21,6 @@ from longshore.process.runner import Runner
 from longshore.settings.model import Settings
 
 CLUSTER = ("kubernetes-binary", "network", "registry", "node")  # what an existing cluster replaces
-# Said at each start, since a service that a policy protects in AWS is open here.
-UNENFORCED = "NetworkPolicies are stored, not enforced: pods here reach each other and the local AWS"
 LONGEST = 72  # characters of the state folder's name
 ROOM = 3 << 30  # bytes that a first start takes up at most, without the compilers' caches
 
@@ -97,11 +95,7 @@ def _running(settings: Settings, layout: Layout, runner: Runner) -> tuple[Part, 
 
     link = (lambda: network.ready(layout) and pki.ready(layout), start_network)
 
-    def start_node(progress: Progress) -> str:
-        control.start(layout, runner, progress)
-        return UNENFORCED
-
-    node = (partial(control.ready, layout), start_node)
+    node = (partial(control.ready, layout), partial(control.start, layout, runner))
     builder = (partial(buildkit.ready, layout), lambda _: buildkit.start(settings, layout, runner))
     images = (partial(base_image.pushed, settings, layout), partial(base_image.push, settings, layout, runner))
     return (

@@ -61,6 +61,7 @@ def leaves(layout: Layout) -> tuple[Leaf, ...]:
         Leaf("controller-manager", "system:kube-controller-manager"),
         Leaf("scheduler", "system:kube-scheduler"),
         Leaf("proxy", "system:kube-proxy", "system:node-proxier"),
+        Leaf("policies", "longshore-policies", "system:masters"),
         Leaf("kubelet", f"system:node:{NODE}", "system:nodes", (NODE, "127.0.0.1", layout.node_ip)),
     )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from localcloud.layout import Layout
+from localcloud.node import policies
 from localcloud.node.files import CONTAINERD, RUN
 from localcloud.packages import SYSTEM_PATH, program
 from localcloud.pki import NODE
 
+POLICIES = f"{RUN}/policies.sock"  # is there once NetworkPolicies are enforced
 # The kubelet sets these for the whole machine unless they have these values; inside the node they seem to.
 PINNED = {
     "vm/overcommit_memory": "1",
@@ -23,6 +26,7 @@ PINNED = {
 SYSCTL = {"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1"}  # of the node's network alone
 # Folders of the machine that components write to at fixed paths; the node gets empty ones of its own.
 COVERED = ("/run", "/var/run", "/var/lib", "/var/log", "/usr/libexec/kubernetes")
+ROOT = Path(__file__).parents[2]  # of this package
 FIRST, THEN, LAST = 2.0, 3.0, 3.5  # seconds to stop in, and their order: etcd after whatever writes to it
 
 # The flags of each component, filled in after they are split: a path may have blanks.
@@ -86,7 +90,7 @@ def spec(layout: Layout) -> dict[str, Any]:
         "env": {"PATH": SYSTEM_PATH, "HOME": f"{layout.state}/node"},  # no proxy: the node talks to itself
         "status": str(status_file(layout)),
         "cover": [folder for folder in COVERED if not Path(folder).is_symlink()],
-        "keep": [str(path) for path in (layout.state, layout.run, layout.kube.parent, Path(sys.base_prefix))],
+        "keep": [str(path) for path in (layout.state, layout.run, layout.kube.parent, Path(sys.base_prefix), ROOT)],
         "pinned": PINNED,
         "scratch": f"{RUN}/pinned",
         "sysctl": SYSCTL,
@@ -120,4 +124,30 @@ def components(layout: Layout) -> list[dict[str, Any]]:
         kube("kube-scheduler", "https://127.0.0.1:10259/healthz", api),
         kube("kubelet", "http://127.0.0.1:10248/healthz", ["containerd", *api]),
         kube("kube-proxy", "http://127.0.0.1:10256/livez", api),
+        component("network-policies", _policies(layout), f"unix:{POLICIES}", api, FIRST),
+    ]
+
+
+def _policies(layout: Layout) -> list[str]:
+    """Return the argv that enforces NetworkPolicies: the interpreter's own, since a virtualenv's may be covered."""
+    settings = policies.Settings(
+        host="127.0.0.1",
+        port=6443,
+        authority=str(layout.ca),
+        certificate=f"{layout.pki}/policies.crt",
+        key=f"{layout.pki}/policies.key",
+        ready=POLICIES,
+        link=str(layout.link),
+        services=str(layout.services),
+    )
+    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from localcloud.node import policies; policies.main()"
+    return [
+        str(Path(sys.executable).resolve()),
+        "-B",
+        "-E",
+        "-S",
+        "-c",
+        start,
+        json.dumps(settings._asdict()),
+        "network-policies",
     ]

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from localcloud.aws.call import READS
+from tests.e2e import pods
 from tests.e2e.gitlab import GitLab
 from tests.e2e.project import Project
 from tests.unit.localcloud.aws.unsigned import FORM, UNSIGNED
@@ -142,14 +143,21 @@ def test_a_job_s_role_is_not_to_be_had_without_gitlab_s_token(attacked: Project)
         assert ask(f"127.0.0.1:{attacked.aws_port}", "POST", "/", {"Content-Type": FORM}, body) in REFUSED
 
 
-def test_a_pod_is_refused_at_each_step(attacked: Project) -> None:
+def test_a_pod_is_refused_at_each_step(attacked: Project, tmp_path: Path) -> None:
+    """One that no policy keeps from sending anything."""
     about = json.loads((attacked.state() / "about.json").read_text())
     link = json.loads((attacked.state() / "place.json").read_text())["link"]
     first = link.partition("/")[0].split(".")
     host, node = (".".join([*first[:3], str(int(first[3]) + step)]) for step in (1, 2))
     arguments = [json.dumps(each) for each in (f"{host}:{about['aws_port']}", calls(), f"{node}:6443")]
-    answers = json.loads(attacked.admin("exec", "deploy/app", "--", "python", "-c", IN_POD, *arguments))
+    with pods.namespace(attacked, "attack"):
+        pods.apply(attacked, "attack", tmp_path, pods.pod(attacked, "attacker", {}))
+        attacked.admin("wait", "-n", "attack", "--for=condition=Ready", "pod/attacker", "--timeout=50s")
+        command = ("python", "-c", IN_POD, *arguments)
+        answers = json.loads(attacked.admin("exec", "-n", "attack", "attacker", "--", *command))
     assert {name: status for name, status in answers.items() if status not in REFUSED} == {}
+    (app, *_) = sorted(attacked.standing())
+    assert pods.answers(attacked, attacked.namespace, app, f"{host}:{about['aws_port']}") == [pods.NONE]
 
 
 def test_what_a_page_sends_is_refused(attacked: Project) -> None:

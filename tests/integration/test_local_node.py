@@ -8,6 +8,7 @@ import http.client
 import io
 import json
 import os
+import re
 import signal
 import tarfile
 import time
@@ -39,6 +40,7 @@ COMPONENTS = (
     "kube-scheduler",
     "kubelet",
     "kube-proxy",
+    "network-policies",
 )
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 DEPLOYMENT = """
@@ -53,6 +55,12 @@ spec:
     spec:
       terminationGracePeriodSeconds: 1
       containers: [{{name: sleeper, image: "{registry}/pause:1"}}]
+"""
+DENY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: default}
+spec: {podSelector: {}, policyTypes: [Ingress]}
 """
 
 
@@ -96,7 +104,7 @@ class Live:
         """Return the pid of a component as this machine sees it."""
         for pid in self.processes():
             argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if argv[0].endswith(name.encode()) or argv[1:2] == [name.encode()]:
+            if argv[0].endswith(name.encode()) or argv[1:2] == [name.encode()] or argv[-2:-1] == [name.encode()]:
                 return pid
         raise AssertionError(f"{name} is not running")
 
@@ -147,6 +155,27 @@ def test_a_killed_component_comes_back_and_pods_run_on(live: Live, name: str) ->
     _until(lambda: control.ready(live.layout), 90)
     _until(lambda: live.ready_pods() == 2, 90)
     assert sorted(_started(live)) == started
+
+
+def test_network_policies_are_followed_also_past_a_crash_of_the_api_server(live: Live) -> None:
+    addresses = {pod["status"]["podIP"] for pod in live.pods()}
+
+    def closed() -> set[str]:
+        """Return the pods that may be sent only what is allowed."""
+        rules = live.runner.run(
+            query(*network.inside(live.layout, "iptables", "-t", "mangle", "-S", "POLICIES"))
+        ).stdout
+        return set(re.findall(r"-d (\S+)/32 -j INGRESS-", rules))
+
+    assert closed() == set()
+    live.kubectl("apply", "--filename=-", stdin=DENY)
+    _until(lambda: closed() == addresses, 30)
+    os.kill(live.component("network-policies"), signal.SIGKILL)
+    os.kill(live.component("kube-apiserver"), signal.SIGKILL)
+    _until(lambda: control.ready(live.layout), 90)
+    assert closed() == addresses
+    live.kubectl("delete", "networkpolicy", "deny")
+    _until(lambda: closed() == set(), 30)
 
 
 def test_pods_have_more_cpu_shares_than_the_node_s_own_processes(live: Live) -> None:

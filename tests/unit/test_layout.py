@@ -32,7 +32,8 @@ LAYERS = (
     {"longshore.errors"},
 )
 DOOR = "longshore.tasks.local_cloud"  # the one module that knows the local environment
-STARTERS = {"longshore/process/runner.py", "localcloud/node/init.py"}  # the second is pid 1 of the node
+# The others run in the node: its first process, and what gives the kernel its rules.
+STARTERS = {"longshore/process/runner.py", "localcloud/node/init.py", "localcloud/node/policies.py"}
 READERS = {
     "longshore/settings/load.py",
     "localcloud/node/init.py",
@@ -255,6 +256,6 @@ def code(path: Path) -> int:
     return len(held)
 
 
-@pytest.mark.parametrize(("package", "most"), [("longshore", 16760), ("localcloud", 6100)])
+@pytest.mark.parametrize(("package", "most"), [("longshore", 16760), ("localcloud", 6400)])
 def test_toolkit_and_local_cloud_stay_small(package: str, most: int) -> None:
     assert 0 < sum(code(path) for path in OURS if path.is_relative_to(ROOT / package)) < most

@@ -8,7 +8,6 @@ import pytest
 
 from localcloud import base_image, packages
 from localcloud.environment import LocalCloud, system_packages
-from localcloud.node import control
 from longshore.errors import Precondition
 from longshore.process.runner import Runner
 from longshore.settings.load import load
@@ -117,14 +116,3 @@ def test_every_system_package_has_a_reason(settings: Settings) -> None:
     listed = system_packages(settings)
     assert [package for package, _ in listed] == list(packages.NEEDED)
     assert all(package.why for package, _ in listed)
-
-
-def test_the_start_of_the_node_says_that_network_policies_are_not_enforced(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(control, "start", lambda *_: None)
-    (node,) = (part for part in make(settings).parts if part.name == "node")
-    assert (
-        node.start(lambda *_: None)
-        == "NetworkPolicies are stored, not enforced: pods here reach each other and the local AWS"
-    )

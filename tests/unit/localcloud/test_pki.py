@@ -30,8 +30,8 @@ def test_every_certificate_is_signed_by_the_cluster_s_authority_and_no_other(lay
     pki.ensure(layout)
     pki.edge(layout, ["shop.localhost"])
     leaves = [certificate(layout, leaf.file) for leaf in pki.leaves(layout)]
-    assert [signed(leaf, certificate(layout, "ca")) for leaf in leaves] == [True] * 7
-    assert [signed(leaf, certificate(layout, "edge-ca")) for leaf in leaves] == [False] * 7
+    assert [signed(leaf, certificate(layout, "ca")) for leaf in leaves] == [True] * 8
+    assert [signed(leaf, certificate(layout, "edge-ca")) for leaf in leaves] == [False] * 8
 
 
 def test_keys_are_their_owner_s_alone(layout: Layout) -> None:
