@@ -13,7 +13,8 @@ from tests.e2e.apps import Apps
 from tests.e2e.conftest import FIRST_START
 from tests.e2e.project import Ran
 
-# By hand, of the same image: what the application's own manifests may hold beside the web service.
+# By hand, of the same image: what the application's own manifests may hold beside the web service. Workloads get the
+# policies of the web service.
 QUEUE = """
 apiVersion: apps/v1
 kind: Deployment
@@ -44,6 +45,22 @@ metadata:
 spec:
   selector: {app.kubernetes.io/name: queue}
   ports: [{port: 6379}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: queue}
+spec:
+  podSelector: {matchLabels: {app.kubernetes.io/name: queue}}
+  policyTypes: [Ingress]
+  ingress: [{from: [{podSelector: {matchLabels: {app.kubernetes.io/name: site}}}], ports: [{port: 6379}]}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: site-queue}
+spec:
+  podSelector: {matchLabels: {app.kubernetes.io/name: site}}
+  policyTypes: [Egress]
+  egress: [{to: [{podSelector: {matchLabels: {app.kubernetes.io/name: queue}}}], ports: [{port: 6379}]}]
 """
 # The worker's command is the Procfile's.
 WORKER = """
