@@ -17,7 +17,8 @@ from longshore.settings.job import Job
 from longshore.settings.model import Environment
 
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
-_MAKING = threading.Lock()  # a session of botocore is for one thread at a time; its clients are for all
+# A session of botocore is for one thread at a time; its clients are for all, and making one takes up to 70 ms.
+_MAKING = threading.Lock()
 
 
 @functools.cache
@@ -33,7 +34,13 @@ def client(environment: Environment, service: str) -> Any:
     if endpoint := environment.endpoint_url:
         file = environment.aws_env.get("AWS_SHARED_CREDENTIALS_FILE", "")
         return local(service, environment.region, endpoint, str(file))
-    return of_shell(environment.aws_env, environment.region, service)
+    with _MAKING:
+        return _kept(tuple(sorted(environment.aws_env.items())), environment.region, service)
+
+
+@functools.cache
+def _kept(variables: tuple[tuple[str, str | Secret], ...], region: str | None, service: str) -> Any:
+    return _chain(variables, region).create_client(service, config=_config())
 
 
 def of_shell(variables: Variables, region: str | None, service: str, **options: Any) -> Any:
@@ -84,6 +91,16 @@ def local(service: str, region: str, endpoint: str, credentials: str) -> Any:
 
     What the shell and the user's files say about AWS and proxies does not count.
     """
+    try:
+        written = os.stat(credentials).st_mtime_ns
+    except OSError:
+        written = 0
+    with _MAKING:
+        return _local(service, region, endpoint, credentials, written)
+
+
+@functools.cache
+def _local(service: str, region: str, endpoint: str, credentials: str, _written: int) -> Any:
     session = _session(region)
     for name, (_, _, default, typecast) in session.SESSION_VARIABLES.items():
         session.session_var_map[name] = (None, None, default, typecast)

@@ -67,12 +67,14 @@ def _ask_address(site: Site, manifest: Manifest, target: Target, right: threadin
 
 def _cluster(site: Site, manifest: Manifest) -> str:
     """Return how the workloads of MANIFEST are, an empty text unless the cluster holds all of it and they are well."""
-    api = Api(site.cluster, site.runner)
-    with ThreadPoolExecutor(1) as beside:
+    api, beside = Api(site.cluster, site.runner), ThreadPoolExecutor(1)
+    try:
         looked = beside.submit(watch.look, api, manifest.workloads)
         if not _held(site, api, manifest):
             return ""
         verdict = looked.result()
+    finally:
+        beside.shutdown(wait=False)  # where there is something to release, nobody waits for what was looked at
     return verdict.sentence if verdict.outcome is Outcome.GOOD else ""
 
 
