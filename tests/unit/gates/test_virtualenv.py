@@ -122,6 +122,26 @@ def test_what_a_lock_has_in_the_repository_is_installed_from_there_and_not_linke
     ]
 
 
+def test_what_a_lock_below_the_top_has_in_the_repository_is_named_from_the_top() -> None:
+    exported = "-e ../libs/ours ; python_version > '3'\n./more\nclick==8.1.3\nx @ file:///tmp/place/backend/x\n"
+    assert virtualenv.anchored(exported, Path("/tmp/place"), Path("/repository"), "backend") == [
+        *("./libs/ours ; python_version > '3'", "./backend/more", "click==8.1.3", "x @ file:///repository/backend/x")
+    ]
+
+
+def test_an_edit_of_a_lock_below_the_top_makes_the_suite_run_again(tmp_path: Path) -> None:
+    (tmp_path / "backend").mkdir()
+    files = {"requirements.txt": "flask\n", "backend/uv.lock": "version = 1\n", "backend/.python-version": "3.12\n"}
+    settings = SETTINGS.replace('path = "."', 'path = "backend"\nrequirements = "backend/uv.lock"')
+    files |= {"longshore.toml": settings, "backend/pyproject.toml": '[project]\nname = "shop"\n'}
+    before = inputs(tmp_path, "test-unit", **files)
+    assert {name for name in before if name.startswith("backend/")} == {*files} - {"requirements.txt", "longshore.toml"}
+    for name, edit in (("uv.lock", "# edited"), ("pyproject.toml", "[tool.uv]"), (".python-version", "3.13")):
+        after = inputs(tmp_path, "test-unit", **files | {f"backend/{name}": f"{edit}\n{files[f'backend/{name}']}"})
+        changed = {key for key in before if before[key] != after[key]}
+        assert changed == {f"backend/{name}", "observed virtualenv"}
+
+
 def test_a_folder_of_wheels_is_looked_for_in_the_workspace() -> None:
     lines = ["--find-links ./wheels", "./libs/ours", "--find-links https://example.com/wheels"]
     assert [virtualenv.found_in(line, Path("/repository")) for line in lines] == [

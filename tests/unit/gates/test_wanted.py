@@ -176,3 +176,43 @@ def test_a_lock_that_the_settings_name_and_the_sources_lack_is_a_sentence(tmp_pa
 def test_a_table_that_is_none_is_no_traceback(tmp_path: Path, text: str) -> None:
     snapshot = sources(tmp_path, {"pyproject.toml": text, "setup.py": ""})
     assert wanted.wanted(APP, suite(), snapshot).arguments[0].startswith("--requirement=")
+
+
+@pytest.mark.parametrize("path", [".", "backend"])
+def test_a_lock_below_the_top_is_exported_beside_its_own_project(tmp_path: Path, path: str) -> None:
+    lock = '[[package]]\nname = "ours"\nversion = "1"\nsource = { editable = "../libs/ours" }\n'
+    files = {"backend/uv.lock": lock, "backend/pyproject.toml": PROJECT, "libs/ours/a.py": "", "backend/app.py": ""}
+    snapshot = sources(tmp_path, files | {"backend/.python-version": "3.12\n"})
+    found = wanted.wanted(Application(path=path), suite(groups=["test"]), snapshot)
+    assert (found.lock, found.folder, found.python) == ("backend/uv.lock", "backend", "3.12")
+    assert found.files == ("backend/uv.lock", "backend/pyproject.toml", "libs/ours/a.py")
+    assert "--group=test" in found.export
+    assert wanted.own(Gates(), suite(), Application(path=path), snapshot)
+    (tmp_path / "backend/pyproject.toml").write_text(f'{PROJECT}[dependency-groups]\ndev = ["longshore"]\n')
+    assert not wanted.own(Gates(), suite(), Application(path=path), snapshot_of(tmp_path))
+
+
+def test_a_pipfile_below_the_top_stands_for_the_project_beside_it(tmp_path: Path) -> None:
+    packages = {"shop": {"path": ".", "editable": True}, "ours": {"path": "../ours"}, "click": {"version": "==8"}}
+    lock = json.dumps({"default": packages})
+    files = {"backend/Pipfile.lock": lock, "ours/a.py": "", "backend/setup.py": "", "setup.cfg": "[flake8]\n"}
+    found = of(tmp_path, files, groups=["test"])
+    assert [line.strip() for line in found.lines] == ["./ours", "click==8"]
+    assert found.arguments == ("--requirement=backend/setup.py", "--group=backend/pyproject.toml:test")
+    assert set(found.files) == {"backend/Pipfile.lock", "ours/a.py", "backend/setup.py"}
+
+
+def test_a_project_below_the_top_without_a_lock_is_installed_as_it_says(tmp_path: Path) -> None:
+    project = f'{PROJECT}[dependency-groups]\ndev = ["pytest-mock"]\n'
+    found = of(tmp_path, {"backend/pyproject.toml": project, "pyproject.toml": "[tool.ruff]\n"})
+    assert found.lock == "backend/pyproject.toml"
+    assert found.arguments == ("--requirement=backend/pyproject.toml", "--group=backend/pyproject.toml:dev")
+
+
+def test_requirements_below_the_top_stand_for_the_project_beside_them(tmp_path: Path) -> None:
+    files = {"backend/requirements.txt": "-e .[web]\n-e ../ours\nflask\n", "backend/setup.py": "", "ours/a.py": ""}
+    found = of(tmp_path, files, groups=["test"])
+    assert found.lines == ("./ours", "flask")
+    assert found.arguments == (
+        *("--requirement=backend/setup.py", "--extra=web", "--group=backend/pyproject.toml:test"),
+    )

@@ -228,7 +228,7 @@ def test_the_only_folder_with_requirements_says_what_is_installed(tmp_path: Path
         ("Requirement.txt", '`requirements = "Requirement.txt"` under [application] takes it'),
         ("Pipfile", "`pipenv lock` makes one of Pipfile"),
         ("api/Pipfile", "`pipenv lock` makes one of api/Pipfile"),
-        ("api/uv.lock", "`uv export --no-dev -o requirements.txt` makes one of api/uv.lock"),
+        ("services/api/uv.lock", '`requirements = "services/api/uv.lock"` under [application] takes it'),
         ("environment.yml", "`pip list --format=freeze > requirements.txt` makes one of environment.yml"),
         ("requirements.in", '`requirements = "requirements.in"` under [application] takes it'),
     ],
@@ -388,12 +388,6 @@ def test_the_servers_that_a_procfile_runs_are_installed_where_nobody_pins_them(t
     files["requirements.txt"] = "fastapi\ngunicorn==20\n"
     assert installs(made(tmp_path, files))[1:] == [generated.SERVERS["uvicorn"]]
     assert installs(made(tmp_path, files, command=["python", "-m", "flask", "run"]))[1:] == []
-
-
-@pytest.mark.parametrize("lock", ["uv.lock", "Pipfile.lock"])
-def test_a_tools_lock_below_the_top_is_a_sentence(tmp_path: Path, lock: str) -> None:
-    with pytest.raises(BadInput, match=rf"requirements under \[application\] is backend/{lock}, and only at the top"):
-        made(tmp_path, {f"backend/{lock}": "{}", "app.py": FLASK}, requirements=f"backend/{lock}")
 
 
 @pytest.mark.parametrize(

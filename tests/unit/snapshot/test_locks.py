@@ -40,17 +40,6 @@ def sources(folder: Path, **files: str) -> Snapshot:
     return snapshot_of(folder)
 
 
-def test_the_file_that_the_settings_name_comes_first_and_then_the_locks(tmp_path: Path) -> None:
-    files = {"requirements.txt": "", "poetry.lock": "", "uv.lock": "", "reqs/web.txt": ""}
-    snapshot = sources(tmp_path, **files)
-    assert locks.find("reqs/web.txt", snapshot) == "reqs/web.txt"
-    assert locks.find("requirements/application.txt", snapshot) == "uv.lock"
-    (tmp_path / "uv.lock").unlink()
-    (tmp_path / "poetry.lock").unlink()
-    assert locks.find("requirements/application.txt", snapshot_of(tmp_path)) == "requirements.txt"
-    assert locks.find("a.txt", sources(tmp_path / "empty")) == ""
-
-
 def test_a_requirements_file_is_read_with_all_that_it_includes(tmp_path: Path) -> None:
     snapshot = sources(
         tmp_path,
@@ -97,6 +86,14 @@ def test_a_pipfile_has_what_serves_and_what_its_authors_install() -> None:
 def test_the_releases_of_a_tools_lock_are_read_without_the_tool() -> None:
     assert locks.locked("uv.lock", UV) == "flask==2.2.5\nours @ https://example.com/ours?rev=1#2"
     assert locks.locked("poetry.lock", POETRY) == "flask==2.2.5\nclick==8.1.3"
+
+
+@pytest.mark.parametrize(
+    ("lock", "text"),
+    [("backend/uv.lock", UV), ("backend/Pipfile.lock", '{"default": {"flask": {"version": "==2.2.5"}}}')],
+)
+def test_a_lock_below_the_top_pins_what_it_would_at_the_top(tmp_path: Path, lock: str, text: str) -> None:
+    assert "flask==2.2.5" in locks.pins(lock, written(tmp_path, {lock: text}))
 
 
 @pytest.mark.parametrize("text", ["[", "package = 1", "[[package]]\nversion = 1", "package = [1]"])
@@ -192,15 +189,6 @@ def test_what_lies_in_the_repository_decides_what_is_installed(tmp_path: Path, l
     file = path if "." in path else f"{path}/setup.py"
     found = requirements.read("a.txt", written(tmp_path, {"a.txt": f"{line}\nflask\n", file: "", "flask/a.py": ""}))
     assert (found.lines, found.files, found.local) == ((f"./{path}", "flask"), ("a.txt", file), True)
-
-
-@pytest.mark.parametrize("name", ["production", "prod", "base", "requirements"])
-def test_requirements_in_their_folder_are_found_where_nothing_else_is(tmp_path: Path, name: str) -> None:
-    files = {f"requirements/{name}.txt": "", "requirements/dev.txt": "", "requirements/a.txt": ""}
-    assert locks.find("requirements/application.txt", written(tmp_path, files)) == f"requirements/{name}.txt"
-    assert f"requirements/{name}.txt" in locks.files("requirements/application.txt", written(tmp_path, files))
-    files["requirements.txt"] = ""
-    assert locks.find("requirements/application.txt", written(tmp_path, files)) == "requirements.txt"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,9 @@ PIPFILE = '[packages]\nflask = "*"\n[requires]\npython_version = "3.12"\n'
         ({"Pipfile": PIPFILE}, "3.12"),
         ({"Pipfile": PIPFILE, "Dockerfile": "FROM python:3.13\n"}, "3.13"),
         ({"Pipfile": PIPFILE, "Dockerfile": "FROM debian:12\n"}, "3.12"),
+        ({"backend/Pipfile.lock": "{}", "backend/Pipfile": PIPFILE, "runtime.txt": "python-3.9.1\n"}, "3.12"),
+        ({"backend/Pipfile.lock": "{}", "runtime.txt": "python-3.9.1\n"}, "3.9"),
+        ({"worker/Pipfile": PIPFILE}, "3.11"),
     ],
 )
 def test_the_sources_name_their_python(tmp_path: Path, files: dict[str, str], version: str) -> None:
@@ -73,12 +76,13 @@ def test_what_is_required_is_read_in_pips_words_and_in_poetrys(required: str, fi
         ("pyproject.toml", '[project]\nname = "shop"\nrequires-python = ">=3.12,<4"\n'),
         ("pyproject.toml", '[tool.poetry.dependencies]\npython = "^3.12"\n'),
         ("setup.cfg", "[options]\npython_requires = >=3.12\n"),
+        ("backend/setup.cfg", "[options]\npython_requires = >=3.12\ninstall_requires = flask\n"),
     ],
 )
 def test_a_python_that_the_project_does_not_support_is_refused(tmp_path: Path, name: str, text: str) -> None:
     snapshot = written(tmp_path, {name: text})
     with pytest.raises(BadInput, match=rf"{name} requires Python \S+3\.12\S*, and this would be 3\.11") as caught:
-        python.check("3.11", snapshot, "name another")
+        python.check("3.11", APP, snapshot, "name another")
     assert caught.value.hint == "name another"
-    python.check("3.12.1", snapshot, "name another")
-    python.check("my-environment", snapshot, "name another")
+    python.check("3.12.1", APP, snapshot, "name another")
+    python.check("my-environment", APP, snapshot, "name another")
