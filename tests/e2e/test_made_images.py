@@ -29,6 +29,7 @@ SECRETS = '\n[environments.apps.secrets]\nSECRET_KEY = "hello/key"\n'  # pragma:
 MODERN = "python:3.13-slim-trixie"
 FLASK = "from flask import Flask\n\napp = Flask(__name__)\n"
 PAGE = "app.add_url_rule('/', view_func=lambda: {says})\n"
+PYTHONS = 'requires-python = ">=3.11"\n'
 PACKAGE = '{"scripts": {"build": "node build.js"}}'
 # What repositories look like, and what their page says.
 SHAPES: dict[str, tuple[dict[str, str], str]] = {
@@ -43,6 +44,19 @@ SHAPES: dict[str, tuple[dict[str, str], str]] = {
             "fs.writeFileSync('dist/page.txt', 'built')\n",
         },
         "built",
+    ),
+    "a lock of uv's below the top": (
+        {
+            "server/pyproject.toml": f'[project]\nname = "shop"\nversion = "1"\n{PYTHONS}'
+            'dependencies = ["flask==3.0.3"]\n',
+            "server/uv.lock": f'version = 1\n{PYTHONS}[[package]]\nname = "flask"\nversion = "3.0.3"\n'
+            'source = { registry = "https://example.com/simple" }\n[[package]]\nname = "shop"\nversion = "1"\n'
+            'source = { virtual = "." }\ndependencies = [{ name = "flask" }]\n',
+            "server/shop/__init__.py": "",
+            "server/shop/web.py": f"from importlib.metadata import version\n\n{FLASK}"
+            + PAGE.format(says="'Flask ' + version('flask')"),
+        },
+        "Flask 3.0.3",
     ),
     "a setup.py": (
         {
