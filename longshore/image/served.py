@@ -130,21 +130,51 @@ def _in(name: str, kinds: Kinds, sources: Snapshot, refused: dict[str, None], *,
         return None
     for kind in kinds:
         for found in kind.finditer(content):
-            if kind is not FACTORY or not _needed(found[2]):
+            why = _never(found[1], found[2], name, content, sources) if kind is FACTORY else ""
+            if not why:
                 return found[1] + (".server" if kind is DASH else ""), "()" if kind is FACTORY else ""
-            root, module = _module(name, sources)
-            chdir = f'"--chdir={root}", ' if root else ""
-            given = f'`command = ["gunicorn", {chdir}"{module}:{found[1]}(…)"]` under [application] gives it'
-            refused[f"{found[1]} in {name} needs an argument: {given}"] = None
+            refused[why] = None
     return None
 
 
+def _never(factory: str, arguments: str, name: str, content: str, sources: Snapshot) -> str:
+    """Return why no server makes the application by FACTORY, with ARGUMENTS in the file NAME of CONTENT; else empty."""
+    if _needed(arguments):
+        root, module = _module(name, sources)
+        chdir = f'"--chdir={root}", ' if root else ""
+        given = f'`command = ["gunicorn", {chdir}"{module}:{factory}(…)"]` under [application] gives it'
+        return f"{factory} in {name} needs an argument: {given}"
+    if _several(factory, content):
+        named = "a wsgi.py that calls it and names that `app` can be served"
+        return f"{factory} in {name} returns more than the application: {named}"
+    return ""
+
+
 def _flat(content: str) -> str:
-    """Return what CONTENT does when it is imported, each statement at the beginning of its line."""
+    """Return what CONTENT does when it is imported, each statement and each name at the beginning of its line."""
     try:
-        return "\n".join(map(ast.unparse, _statements(parsed(content).body)))
+        return "\n".join(
+            line for each in _statements(parsed(content).body) for line in (ast.unparse(each), *_named(each))
+        )
     except ValueError:
         return content
+
+
+def _named(statement: ast.stmt) -> Iterator[str]:
+    """Yield what STATEMENT assigns as assignments to one name each, where it has several names at once.
+
+    Which of the things that a call returns is the application, only a name says: `app, db = create_app()`.
+    """
+    if not isinstance(statement, ast.Assign):
+        return
+    value = statement.value
+    for target in statement.targets:
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+            pairs = zip(target.elts, value.elts, strict=True)
+            yield from (f"{ast.unparse(name)} = {ast.unparse(each)}" for name, each in pairs)
+        elif isinstance(target, ast.Tuple | ast.List):
+            names = [each.id for each in target.elts if isinstance(each, ast.Name)]
+            yield from (f"{name} = {ast.unparse(value)}" for name in names if name in ("app", "application"))
 
 
 def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.stmt]:
@@ -154,6 +184,16 @@ def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.stmt]:
             yield from _statements(ast.iter_child_nodes(node))
         elif isinstance(node, ast.stmt):
             yield node
+
+
+def _several(function: str, content: str) -> bool:
+    """Return whether the FUNCTION in CONTENT returns a tuple somewhere."""
+    try:
+        found = [each for each in parsed(content).body if isinstance(each, ast.FunctionDef) and each.name == function]
+    except ValueError:
+        return False
+    inside = (statement for each in found for statement in _statements(each.body))
+    return any(isinstance(each, ast.Return) and isinstance(each.value, ast.Tuple) for each in inside)
 
 
 def _needed(arguments: str) -> bool:

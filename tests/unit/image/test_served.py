@@ -13,6 +13,7 @@ from tests.unit.image.made import FLASK, made
 
 FACTORY = "def create_app(config=None):\n    pass\n"
 NEEDS = "def create_app(config_name):\n    pass\n"
+PAIR = "def create_app():\n    if LATER:\n        return None\n    return Flask(''), db\n"
 FASTAPI = "from fastapi import FastAPI\n\napp = FastAPI()\n"
 
 
@@ -77,6 +78,13 @@ def served(folder: Path, files: dict[str, str], **settings: object) -> list[str]
             {"app.py": "from app import create_app\napp = create_app()\n", "app/__init__.py": FACTORY},
             "app:create_app()",
         ),
+        ({"run.py": "app, socketio = create_app()\n"}, "run:app"),
+        ({"run.py": "(db, app) = parts = make()\n"}, "run:app"),
+        ({"run.py": "[application, *more] = make()\n"}, "run:application"),
+        ({"app.py": "app, db = None, SQLAlchemy()\n", "web.py": "db, web = SQLAlchemy(), Flask('')\n"}, "web:web"),
+        ({"app.py": "(app, db), x = make()\n", "main.py": FLASK}, "main:app"),
+        ({"web.py": "web, db = create_app()\n", "z.py": FLASK}, "z:app"),
+        ({"shop/__init__.py": PAIR, "start.py": "app, sockets = create_app()\n"}, "start:app"),
     ],
 )
 def test_the_application_is_what_can_be_called(tmp_path: Path, files: dict[str, str], target: str) -> None:
@@ -102,6 +110,17 @@ def test_a_factory_that_needs_an_argument_is_no_application_and_is_named(tmp_pat
         "app/__init__.py": "def create_app(\n    config: str = 'x',\n    *more: int,\n    a=(1, 2),\n) -> Flask:\n"
     }
     assert served(tmp_path, files)[-1] == "app:create_app()"
+
+
+def test_a_factory_that_makes_more_than_the_application_is_none_and_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="nothing looks like the application to serve") as caught:
+        served(tmp_path, {"shop/__init__.py": PAIR})
+    said = (
+        "create_app in shop/__init__.py returns more than the application: a wsgi.py that calls it and names that `app`"
+    )
+    assert said in caught.value.hint
+    inner = "def create_app():\n    def both():\n        return 1, 2\n    return Flask('')\n"
+    assert served(tmp_path, {"shop/__init__.py": inner})[-1] == "shop:create_app()"
 
 
 def test_a_folder_that_is_no_package_is_on_the_path(tmp_path: Path) -> None:
