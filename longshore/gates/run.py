@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from longshore.commands import checks
 from longshore.errors import BadInput, GateFailed
 from longshore.files import Memory, private_folder, write_atomically
-from longshore.gates import defaults, reports, wanted
+from longshore.gates import defaults, reports, suites, wanted
 from longshore.gates.virtualenv import Virtualenv, Virtualenvs
 from longshore.gates.wanted import Wanted
 from longshore.graph.inputs import version
@@ -24,7 +24,7 @@ from longshore.process.command import Command
 from longshore.process.runner import Result as Ended
 from longshore.process.runner import Runner
 from longshore.settings import mistakes
-from longshore.settings.gates import SMOKE_TESTS
+from longshore.settings.gates import Suite
 from longshore.settings.model import Settings
 from longshore.settings.project import Application
 from longshore.snapshot import dependencies, locks, python
@@ -52,20 +52,24 @@ class Gates:
         """The workspace: the snapshot's files, and the tools' caches."""
         return self._sources().workspace()
 
+    @property
+    def suites(self) -> dict[str, Suite]:
+        """The suites of unit tests by name, with the paths of their tests."""
+        return suites.located(self.settings.gates, self._sources())
+
     def suite(self, name: str, progress: Progress) -> Result:
         """Run the suite of unit tests called NAME."""
-        suite, suites = self.settings.gates.tests[name], self.settings.gates.tests
+        suite, left_out = self.suites[name], suites.left_out(self.suites, name)
         for path in suite.paths:
             self._require(path.partition("::")[0], f"paths under [gates.tests.{name}] names", "test")
         virtualenv = self.virtualenv(name, progress)
         junit, coverage = self._fresh(f"junit-{name}.xml"), self._fresh(f"coverage-{name}.xml")
-        others = [path for other in suites.values() if other is not suite for path in other.paths]
         command = checks.pytest(
             virtualenv.python if virtualenv else self.python,
             self.report,
             name,
             suite.paths,
-            leave_out=_below(suite.paths, [*others, SMOKE_TESTS]),
+            leave_out=left_out,
             covers=suite.covers,
             takes=suite.env,
             env=self._active(virtualenv),
@@ -273,11 +277,6 @@ def _clean(tool: str, ended: Ended, note: str) -> str:
             hint=f"the full output is in {ended.log}" if ended.log else "",
         )
     return note
-
-
-def _below(paths: Iterable[str], others: Iterable[str]) -> list[str]:
-    """Return those of OTHERS that lie below one of PATHS: another suite runs them."""
-    return [other for other in others if any(other.startswith(f"{path}/") for path in paths)]
 
 
 def _parts(names: Iterable[str]) -> list[list[str]]:

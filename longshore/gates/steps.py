@@ -18,7 +18,7 @@ from longshore.graph.inputs import Inputs, Observed
 from longshore.graph.steps import Progress, Result, Step, Values
 from longshore.pipeline.files import RENDERERS
 from longshore.process.runner import Runner
-from longshore.settings.gates import GROUPS
+from longshore.settings.gates import GROUPS, Suite
 from longshore.settings.mistakes import FILE
 from longshore.settings.model import Settings
 from longshore.snapshot import dependencies, locks, python
@@ -63,7 +63,7 @@ def steps(settings: Settings, runner: Runner, sources: Callable[[], Snapshot]) -
         _step("lint", "yaml", "check the YAML", gates.yaml, yaml),
         _step("lint", "dockerfile", "check the Dockerfile", gates.dockerfile, dockerfile),
         *([_step("lint", "pipeline", "compare the pipeline's files", gates.pipeline, pipeline)] if providers else []),
-        *(_suite(gates, name, sources()) for name in settings.gates.tests),
+        *(_suite(gates, name, suite, sources()) for name, suite in gates.suites.items()),
         _step("scan", "bandit", "look for insecure code", gates.bandit, code, "bandit.json", expected=2),
         _step("scan", "secrets", "look for secrets", gates.secrets, everything, expected=7),
         _step("scan", "dependencies", "ask about dependencies", gates.dependencies, lock, ASKED, cores=0, holds=DAY),
@@ -86,8 +86,7 @@ def _step(
     return Step(name=name, title=title, run=run, reads=reads, reports=paths, group=group, cores=cores, **options)  # type: ignore[arg-type]
 
 
-def _suite(gates: Gates, name: str, sources: Snapshot) -> Step:
-    suite = gates.settings.gates.tests[name]
+def _suite(gates: Gates, name: str, suite: Suite, sources: Snapshot) -> Step:
     settings = {f"gates.tests.{name}.paths": suite.paths}
     tools, files, installed = _installed(gates, name, sources)
     return Step(

@@ -46,8 +46,15 @@ class Suite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cores: Cores = 1
 
 
+class UsualTests(Suite, frozen=True, kw_only=True):
+    """The suite where nobody has said which there are: it is in the first of `paths` that has tests.
+
+    Only the run's sources tell which that is.
+    """
+
+
 def _unit_tests() -> dict[str, Suite]:
-    return {"unit": Suite(paths=["tests/unit"], reads=["**"])}  # where the code is, nobody has said
+    return {"unit": UsualTests(paths=["tests/unit", "tests", "test"], reads=["**"])}
 
 
 class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from longshore.errors import BadInput
 from longshore.settings import canary, cron, mistakes, overrides
 from longshore.settings.credentials import KEYS, TOKENS, Credentials, Variables, of_shell
 from longshore.settings.environments import EnvironmentTable
-from longshore.settings.gates import GROUPS, SMOKE_TESTS, Gates, Own, Results
+from longshore.settings.gates import GROUPS, Gates, Own, Results, UsualTests
 from longshore.settings.host import Host
 from longshore.settings.job import Job
 from longshore.settings.mistakes import FILE
@@ -30,7 +29,6 @@ from longshore.settings.project import Application, Project
 from longshore.settings.values import EnvironmentName, StepName
 from longshore.settings.workloads import WorkloadName, WorkloadTable, mistake, sized
 
-TEST = re.compile(r"test_.*\.py|.*_test\.py")  # what pytest looks for
 DECIDED = {"project", "environment", "region"}  # Terraform's names for what Longshore itself acts by
 DECIDED_HINT = "`name` under [project], the environment's own name, and its `region` decide"
 
@@ -103,7 +101,7 @@ def load(root: Path, environ: Mapping[str, str]) -> Settings:
         cache=host.cache / "longshore",
         project=document.project,
         application=document.application,
-        gates=_gates(document, data, root),
+        gates=_gates(document),
         environments=environments,
         steps=document.steps,
         results=document.cache,
@@ -116,18 +114,15 @@ def load(root: Path, environ: Mapping[str, str]) -> Settings:
     )
 
 
-def _gates(document: Document, data: Mapping[str, Any], root: Path) -> Gates:
-    """Return what is said of the gates. The tests are in the first usual folder that has some, where nobody has said.
-
-    Those of a release, which ask its address, are none of them.
-    """
-    if "tests" in data.get("gates", {}):
-        return document.gates
-    usual = ("tests/unit", "tests", "test", f"{document.application.path}/tests")
-    files = ((name, path) for name in usual for path in (root / name).rglob("*.py") if TEST.fullmatch(path.name))
-    found = (name for name, path in files if not path.is_relative_to(root / SMOKE_TESTS))
-    unit = replace(document.gates.tests["unit"], paths=[next(found, usual[0])])
-    return replace(document.gates, tests={"unit": unit})
+def _gates(document: Document) -> Gates:
+    """Return what is said of the gates; where nobody has said which tests there are, the application may have some."""
+    beside = f"{document.application.path}/tests".removeprefix("./")
+    suites = document.gates.tests.items()
+    tests = {
+        name: replace(suite, paths=[*suite.paths, beside]) if isinstance(suite, UsualTests) else suite
+        for name, suite in suites
+    }
+    return replace(document.gates, tests=tests)
 
 
 def _check_gates(document: Document, data: Mapping[str, Any], text: str) -> None:

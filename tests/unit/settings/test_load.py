@@ -10,6 +10,7 @@ import pytest
 
 from longshore.errors import BadInput
 from longshore.process.command import Secret
+from longshore.settings.gates import UsualTests
 from longshore.settings.load import load
 from longshore.settings.model import Settings
 
@@ -40,19 +41,15 @@ def test_a_file_says_what_each_environment_is(tmp_path: Path) -> None:
     assert settings.environments["staging"].endpoint_url == ""
 
 
-@pytest.mark.parametrize("folder", ["tests/unit", "tests", "test", "backend/tests"])
-def test_tests_are_where_they_usually_are(tmp_path: Path, folder: str) -> None:
+def test_where_the_tests_are_nobody_looks_before_the_sources_are_known(tmp_path: Path) -> None:
     text = '[project]\nname = "shop"\n[application]\npath = "backend"\n[environments.blue]\n'
-    assert read(tmp_path, text).gates.tests["unit"].paths == ["tests/unit"], "which the gate says are not there"
-    for name in ("tests/smoke/test_release.py", "tests/conftest.py", "test/helpers.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert read(tmp_path, text).gates.tests["unit"].paths == ["tests/unit"], "those of a release are none of them"
-    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-    (tmp_path / folder / "test_shop.py").touch()
-    assert read(tmp_path, text).gates.tests["unit"].paths == [folder]
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_shop.py").touch()
+    (unit,) = read(tmp_path, text).gates.tests.values()
+    assert unit == UsualTests(paths=["tests/unit", "tests", "test", "backend/tests"], reads=["**"])
     said = f'{text}[gates.tests.shop]\npaths = ["x"]\nreads = ["y"]\n'
-    assert list(read(tmp_path, said).gates.tests) == ["shop"]
+    assert [*read(tmp_path, said).gates.tests] == ["shop"]
+    assert not isinstance(read(tmp_path, said).gates.tests["shop"], UsualTests)
 
 
 def test_a_terraform_variable_may_be_a_fraction(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""The suites of unit tests, and where in the run's sources their tests are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from longshore.settings.gates import SMOKE_TESTS, Gates, Suite, UsualTests
+from longshore.snapshot.snapshot import Snapshot
+
+TESTS = re.compile(r"(.*/)(?:test_[^/]*|[^/]*_test)\.py")  # what pytest looks for
+
+
+def located(gates: Gates, sources: Snapshot) -> dict[str, Suite]:
+    """Return the suites of GATES by name, each with the paths of its tests in SOURCES.
+
+    Where nobody has said which they are, it is the first usual folder that has some, or the first one. Those of a
+    release, which ask its address, are none of them.
+    """
+    if not any(isinstance(suite, UsualTests) for suite in gates.tests.values()):
+        return gates.tests
+    folders = {found[1] for name in sources.entries if (found := TESTS.fullmatch(name))}
+    unit = [folder for folder in folders if not folder.startswith(f"{SMOKE_TESTS}/")]
+
+    def usual(suite: Suite) -> list[str]:
+        found = (path for path in suite.paths if any(folder.startswith(f"{path}/") for folder in unit))
+        return [next(found, suite.paths[0])]
+
+    return {
+        name: replace(suite, paths=usual(suite)) if isinstance(suite, UsualTests) else suite
+        for name, suite in gates.tests.items()
+    }
+
+
+def left_out(suites: Mapping[str, Suite], name: str) -> list[str]:
+    """Return the paths below those of the suite NAME that it leaves to a release, or to another of SUITES."""
+    others = [path for other, suite in suites.items() if other != name for path in suite.paths]
+    return [path for path in (*others, SMOKE_TESTS) if any(path.startswith(f"{top}/") for top in suites[name].paths)]
