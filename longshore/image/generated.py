@@ -15,7 +15,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from longshore.errors import BadInput
-from longshore.image import assets, procfile, served
+from longshore.image import assets, import_path, procfile, served
 from longshore.settings.project import Application
 from longshore.snapshot import context, dependencies, locks, python
 from longshore.snapshot.requirements import FREEZE, Requirements
@@ -77,7 +77,7 @@ def dockerfile(app: Application, sources: Snapshot) -> str:
     command, file = serving(app, sources, pins.names)
     building = assets.files(sources.context(app.dockerfile), sources.text)
     _require((*pins.files, *building, *filter(None, [file])), app, sources)
-    paths = ":".join(f"/srv/{folder}" for folder in served.roots(app, sources, file))
+    paths = ":".join(f"/srv/{folder}" for folder in import_path.roots(app, sources, file))
     built = assets.stage(app.base_image, PIP, building, sources.text)
     lines = [
         *built,

@@ -46,10 +46,10 @@ def _argv(session: Session, port: int) -> tuple[tuple[str, ...], list[str]]:
         return (*gunicorn, "--reload", *pages, f"{app.path.replace('/', '.')}:create_app()"), []
     from msgspec.structs import replace
 
-    from longshore.image import generated, served
+    from longshore.image import generated, import_path
 
     (server, *words), file = generated.serving(replace(app, port=port), session.snapshot(), host="127.0.0.1")
-    folders = [str(root / folder) for folder in served.roots(app, session.snapshot(), file)]
+    folders = [str(root / folder) for folder in import_path.roots(app, session.snapshot(), file)]
     paths = [*folders, *filter(None, [session.runner.environ.get("PYTHONPATH")])] if folders else []
     run = (sys.executable, "-m", server, "--reload", *words) if server in ("gunicorn", "uvicorn") else (server, *words)
     return run, paths

@@ -9,7 +9,7 @@ import pytest
 
 from longshore.errors import BadInput
 from longshore.image import generated
-from tests.unit.image.made import FLASK, made
+from tests.unit.image.made import FLASK, command, made
 
 PROJECT = '[project]\nname = "shop"\nversion = "1"\ndependencies = ["flask"]\n'
 LOCKS = {
@@ -35,7 +35,7 @@ def test_a_tools_lock_is_exported_beside_its_own_project(tmp_path: Path, lock: s
     tool = lock.removesuffix(".lock")
     assert any(line.lstrip().startswith(f"&& /opt/lock/bin/{tool} export") for line in lines)
     assert "ENV PYTHONPATH=/srv/backend" in lines
-    assert json.loads(lines[-1].removeprefix("CMD "))[-1] == "app.main:app"
+    assert command(lines)[-1] == "app.main:app"
 
 
 @pytest.mark.parametrize("lock", ["Pipfile.lock", "pylock.toml"])

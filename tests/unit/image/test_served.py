@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from pathlib import Path
 
 import pytest
 
 from longshore.errors import BadInput
-from tests.unit.image.made import FLASK, made
-
-FACTORY = "def create_app(config=None):\n    pass\n"
-NEEDS = "def create_app(config_name):\n    pass\n"
-PAIR = "def create_app():\n    if LATER:\n        return None\n    return Flask(''), db\n"
-FASTAPI = "from fastapi import FastAPI\n\napp = FastAPI()\n"
+from tests.unit.image.made import FACTORY, FASTAPI, FLASK, NEEDS, PAIR, command, made, served
 
 
-def served(folder: Path, files: dict[str, str], **settings: object) -> list[str]:
-    lines = made(folder, {"requirements.txt": "flask\n"} | files, **settings)
-    (line,) = (line for line in lines if line.startswith("CMD "))
-    return list(json.loads(line.removeprefix("CMD ")))
+@pytest.mark.parametrize(
+    ("files", "served"),
+    [
+        ({"wsgi.py": "from shop import create_app\napplication = create_app()\n"}, "wsgi:application"),
+        ({"shop/__init__.py": "def create_app(config=None):\n    pass\n"}, "shop:create_app()"),
+        ({"src/shop/__init__.py": "def create_app():\n    pass\n"}, "shop:create_app()"),
+        ({"src/shop/__init__.py": "", "src/shop/app.py": FLASK}, "shop.app:app"),
+        ({"service.py": "", "main.py": "def application(environ, start_response):\n    pass\n"}, "main:application"),
+        ({"tests/__init__.py": "app = 1\n", "server.py": "app: Flask = Flask(__name__)\n"}, "server:app"),
+        ({"app.py": "app = None\n", "main.py": FLASK}, "main:app"),
+    ],
+)
+def test_the_application_is_found_where_it_usually_is(tmp_path: Path, files: dict[str, str], served: str) -> None:
+    lines = made(tmp_path, {**files, "requirements.txt": "flask\n"})
+    assert command(lines)[-1] == served
+    assert ("ENV PYTHONPATH=/srv/src" in lines) == any(name.startswith("src/") for name in files)
 
 
 @pytest.mark.parametrize(
@@ -91,11 +96,6 @@ def test_the_application_is_what_can_be_called(tmp_path: Path, files: dict[str, 
     assert served(tmp_path, files)[-1] == target
 
 
-def test_a_folder_that_the_settings_name_may_be_called_as_one_that_is_passed_over(tmp_path: Path) -> None:
-    files = {"examples/shop/__init__.py": "", "examples/shop/app.py": f"from .config import x\n{FLASK}"}
-    assert served(tmp_path, files, path="examples/shop")[-1] == "shop.app:app"
-
-
 @pytest.mark.filterwarnings("always")
 def test_what_python_warns_an_author_of_is_not_said(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     assert served(tmp_path, {"app.py": f"{FLASK}SPACES = '\\s+'\n"})[-1] == "app:app"
@@ -121,53 +121,6 @@ def test_a_factory_that_makes_more_than_the_application_is_none_and_is_named(tmp
     assert said in caught.value.hint
     inner = "def create_app():\n    def both():\n        return 1, 2\n    return Flask('')\n"
     assert served(tmp_path, {"shop/__init__.py": inner})[-1] == "shop:create_app()"
-
-
-def test_a_folder_that_is_no_package_is_on_the_path(tmp_path: Path) -> None:
-    files = {"backend/app.py": f"from models import db\n{FLASK}", "backend/requirements.txt": "flask\n"}
-    settings = {"path": "backend", "requirements": "backend/requirements.txt"}
-    assert served(tmp_path, files, **settings)[-1] == "app:app"
-    assert "ENV PYTHONPATH=/srv/backend" in made(tmp_path, files, **settings)
-    assert "ENV PYTHONPATH=/srv/backend" in made(tmp_path, files), "wherever it is said to be"
-    (tmp_path / "backend" / "__init__.py").touch()
-    assert served(tmp_path, files, **settings)[-1] == "backend.app:app"
-    assert not any("PYTHONPATH" in line for line in made(tmp_path, files, **settings))
-
-
-@pytest.mark.parametrize(
-    ("files", "target", "root"),
-    [
-        (
-            {
-                "backend/app.py": f"from models import db\n{FLASK}",
-                "backend/models/__init__.py": "from .user import U\n",
-            },
-            "app:app",
-            "backend",
-        ),
-        ({"backend/app/main.py": f"from app.core import x\n{FASTAPI}"}, "app.main:app", "backend"),
-        ({"backend/app/__init__.py": "", "backend/app/main.py": FASTAPI}, "app.main:app", "backend"),
-        ({"backend/app/web/run.py": f"from ..core import x\n{FLASK}"}, "app.web.run:app", "backend"),
-        ({"backend/app/main.py": f"from backend.app.core import x\n{FLASK}"}, "backend.app.main:app", ""),
-        ({"backend/app.py": FLASK, "backend/tests/test_app.py": "from backend.app import app\n"}, "app:app", "backend"),
-        ({"flask/app.py": FLASK}, "app:app", "flask"),
-        ({"my app/main.py": FLASK}, "main:app", "my app"),
-        (
-            {"backend/__init__.py": "", "backend/app.py": f"from game import x\n{FLASK}", "backend/game.py": "x = 1\n"},
-            "app:app",
-            "backend",
-        ),
-        ({"shop/__init__.py": f"from flask_login import x\n{FLASK}"}, "shop:app", ""),
-        ({"env/lib/site-packages/a/__init__.py": FLASK, "shop/__init__.py": FLASK}, "shop:app", ""),
-        ({"src/main.py": f"from .config import x\n{FLASK}"}, "src.main:app", "src"),
-        ({"src/main.py": f"from src.config import x\n{FLASK}"}, "src.main:app", "src"),
-        ({"src/__init__.py": "", "src/main.py": f"from .config import x\n{FLASK}"}, "src.main:app", "src"),
-    ],
-)
-def test_python_looks_where_the_imports_begin(tmp_path: Path, files: dict[str, str], target: str, root: str) -> None:
-    assert served(tmp_path, files)[-1] == target
-    paths = [line for line in made(tmp_path, files) if line.startswith("ENV PYTHONPATH=")]
-    assert paths == ([f"ENV PYTHONPATH={shlex.quote(f'/srv/{root}')}"] if root else [])
 
 
 def test_a_flask_application_that_runs_a_server_when_it_is_imported_is_told_not_to(tmp_path: Path) -> None:
@@ -196,60 +149,11 @@ def test_a_factory_that_needs_an_argument_is_named_with_the_line_that_gives_it(t
     assert f"create_app in backend/app/__init__.py needs an argument: {line}" in caught.value.hint
 
 
-def test_what_dash_serves_by_needs_no_name_of_its_own(tmp_path: Path) -> None:
-    files = {
-        "requirements.txt": "dash==2.14\n",
-        "app.py": "from dash import Dash\n\napp = Dash(__name__)\napp.layout = 1\n",
-    }
-    assert served(tmp_path, files) == ["waitress-serve", "--listen=0.0.0.0:8000", "app:app.server"]
-    assert any("install" in line and "waitress==" in line for line in made(tmp_path, files))
-    guarded = made(tmp_path, files | {"uv.lock": "", "pyproject.toml": ""})
-    assert any("test -x /opt/venv/bin/waitress-serve ||" in line for line in guarded)
-    (tmp_path / "uv.lock").unlink()
-    files["app.py"] += "app.run_server(debug=True)\n"
-    assert served(tmp_path, files)[:3] == ["env", "FLASK_RUN_FROM_CLI=true", "waitress-serve"]
-
-
 def test_dash_is_served_from_where_its_layout_is(tmp_path: Path) -> None:
     app = "import dash\napp = dash.Dash(__name__)\nserver = app.server\n"
     files = {"app.py": app, "index.py": "from app import app\nfig.layout = 1\napp.layout = 2\n"}
     assert served(tmp_path, files)[-1] == "index:app.server"
     assert served(tmp_path, {"index.py": "from app import app\n"})[-1] == "app:server"
-
-
-def test_socketio_gets_one_process_and_the_worker_of_what_is_installed(tmp_path: Path) -> None:
-    for pins, words in (
-        ("", ["--threads=100"]),
-        ("gevent\n", ["--worker-class=gevent"]),
-        ("gevent-websocket\n", ["--worker-class=geventwebsocket.gunicorn.workers.GeventWebSocketWorker"]),
-        ("eventlet\n", ["--worker-class=eventlet"]),
-    ):
-        files = {"requirements.txt": f"Flask-SocketIO\n{pins}", "app.py": FLASK}
-        assert served(tmp_path, files) == ["gunicorn", "--bind=0.0.0.0:8000", "--workers=1", *words, "app:app"]
-        older = any("gunicorn==23.0.0" in line for line in made(tmp_path, files))
-        assert older == (pins in ("eventlet\n", "gevent\n")), "later ones take no older release of these"
-
-
-def test_what_gunicorns_own_file_says_is_not_said_again(tmp_path: Path) -> None:
-    files = {"app.py": FLASK, "gunicorn.conf.py": "workers = 1\n"}
-    assert served(tmp_path, files) == ["gunicorn", "--bind=0.0.0.0:8000", "app:app"]
-
-
-@pytest.mark.parametrize(
-    ("pins", "files", "server"),
-    [
-        ("fastapi\n", {"main.py": "from shop import create_app\napp = create_app()\n"}, "uvicorn"),
-        ("starlette\nflask\n", {"main.py": "from shop import create_app\napp = create_app()\n"}, "gunicorn"),
-        ("flask\n", {"main.py": FASTAPI}, "uvicorn"),
-        (
-            "quart\nflask\n",
-            {"main.py": "from shop import app\napp = app\n", "shop/__init__.py": "import quart\napp = 1\n"},
-            "uvicorn",
-        ),
-    ],
-)
-def test_the_server_is_of_the_applications_kind(tmp_path: Path, pins: str, files: dict[str, str], server: str) -> None:
-    assert served(tmp_path, files | {"requirements.txt": pins})[0] == server
 
 
 def test_an_application_that_the_builder_is_not_sent_is_a_sentence(tmp_path: Path) -> None:
