@@ -109,13 +109,14 @@ class Gates:
     def _active(self, virtualenv: Virtualenv | None) -> dict[str, str]:
         """Return the variables of a shell in which VIRTUALENV is active.
 
-        What lies below src/ can be imported, and what lies in the application's folder where that is no package.
+        What lies below src/ can be imported, and what lies beside the application or its lock if that is no package.
         """
         if virtualenv is None:
             return {}
-        top, entries = self.settings.application.path, self._sources().entries
-        folders = ("src", *([] if f"{top}/__init__.py" in entries else [top]))
-        paths = [str(self.folder / each) for each in folders if (self.folder / each).is_dir()]
+        app, sources = self.settings.application, self._sources()
+        tops = [self.folder / top for top in (app.path, *dependencies.folders(app, sources)[:-1])]
+        below = (each for top in tops if not (top / "__init__.py").exists() for each in (top / "src", top))
+        paths = [str(each) for each in dict.fromkeys((self.folder / "src", *below)) if each.is_dir()]
         source = {"PYTHONPATH": os.pathsep.join(paths)} if paths else {}
         return virtualenv.variables(self.settings.host.path) | source
 

@@ -96,6 +96,29 @@ def test_tests_import_what_lies_in_src_and_in_the_applications_folder(tmp_path: 
     assert gates._active(active)["PYTHONPATH"] == f"{tmp_path}/src", "a package is imported by its name"
 
 
+@pytest.mark.parametrize(
+    ("path", "files", "paths"),
+    [
+        ("backend/app", ("backend/uv.lock", "backend/app/__init__.py"), ["backend"]),
+        ("backend", ("backend/pyproject.toml", "backend/src/shop/__init__.py"), ["backend/src", "backend"]),
+        (".", ("backend/uv.lock", "backend/app.py", "src/a.py"), ["src", ".", "backend"]),
+        (".", ("backend/requirements.txt", "backend/__init__.py"), ["."]),
+    ],
+)
+def test_tests_import_what_lies_beside_the_lock(
+    tmp_path: Path, path: str, files: tuple[str, ...], paths: list[str]
+) -> None:
+    (tmp_path / "longshore.toml").write_text(SETTINGS.replace('path = "."', f'path = "{path}"'))
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(
+            '[project]\nname = "shop"\ndependencies = ["flask"]\n' if name.endswith("pyproject.toml") else ""
+        )
+    gates = Gates(load(tmp_path, {}), Runner({}), lambda: snapshot_of(tmp_path))
+    found = gates._active(virtualenv.Virtualenv(folder=tmp_path / "venv", note="")).get("PYTHONPATH", "")
+    assert found == os.pathsep.join(str(tmp_path / each) for each in paths)
+
+
 def test_one_that_nobody_has_used_for_a_week_goes(tmp_path: Path) -> None:
     for name, used in (("old", 100.0), ("new", 300.0)):
         (tmp_path / name / "bin").mkdir(parents=True)
