@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from longshore.settings.gates import SMOKE_TESTS, Gates, Suite, UsualTests
 from longshore.snapshot.snapshot import Snapshot
 
-TESTS = re.compile(r"(.*/)(?:test_[^/]*|[^/]*_test)\.py")  # what pytest looks for
+TESTS = re.compile(r".*/(?:test_[^/]*|[^/]*_test)\.py")  # what pytest looks for
 
 
 def located(gates: Gates, sources: Snapshot) -> dict[str, Suite]:
@@ -19,19 +19,14 @@ def located(gates: Gates, sources: Snapshot) -> dict[str, Suite]:
     Where nobody has said which they are, it is the first usual folder that has some, or the first one. Those of a
     release, which ask its address, are none of them.
     """
-    if not any(isinstance(suite, UsualTests) for suite in gates.tests.values()):
-        return gates.tests
-    folders = {found[1] for name in sources.entries if (found := TESTS.fullmatch(name))}
-    unit = [folder for folder in folders if not folder.startswith(f"{SMOKE_TESTS}/")]
+    tests = gates.tests.items()
+    return {name: _usual(suite, sources) if isinstance(suite, UsualTests) else suite for name, suite in tests}
 
-    def usual(suite: Suite) -> list[str]:
-        found = (path for path in suite.paths if any(folder.startswith(f"{path}/") for folder in unit))
-        return [next(found, suite.paths[0])]
 
-    return {
-        name: replace(suite, paths=usual(suite)) if isinstance(suite, UsualTests) else suite
-        for name, suite in gates.tests.items()
-    }
+def _usual(suite: Suite, sources: Snapshot) -> Suite:
+    unit = [name for name in sources.entries if TESTS.fullmatch(name) and not name.startswith(f"{SMOKE_TESTS}/")]
+    found = (path for path in suite.paths if any(name.startswith(f"{path}/") for name in unit))
+    return replace(suite, paths=[next(found, suite.paths[0])])
 
 
 def left_out(suites: Mapping[str, Suite], name: str) -> list[str]:

@@ -80,13 +80,15 @@ def wanted(app: Application, suite: Suite, sources: Snapshot) -> Wanted:
     export: tuple[str, ...] = ()
     arguments = list(parts.arguments)
     if kind:
-        more = [(kind.group, name) for name in suite.groups if kind.group] + [
-            (kind.extra, name) for name in parts.extras
-        ]
-        export = (*kind.command, *kind.development, *(f"{option}={name}" for option, name in more))
+        groups = suite.groups if kind.group else []
+        more = (*(f"{kind.group}={name}" for name in groups), *(f"{kind.extra}={name}" for name in parts.extras))
+        export = (*kind.command, *kind.development, *more)
     else:
         project = f"{home}{PROJECT}"
-        groups = suite.groups or (["dev"] if not lock and "dev" in _groups(project, sources) else [])
+        usual = (
+            [] if lock else [name for name in _table(_project(project, sources), "dependency-groups") if name == "dev"]
+        )
+        groups = suite.groups or usual
         if parts.project or parts.extras:
             arguments += parts.described()
         arguments += [f"--group={f'{project}:' if home else ''}{name}" for name in groups]
@@ -160,18 +162,9 @@ def _described(app: Application, sources: Snapshot) -> str:
 def _says(name: str, sources: Snapshot) -> bool:
     """Return whether the file NAME, of those in DESCRIBED, is about the project: it may only set up tools."""
     if name.endswith(PROJECT):
-        return bool(_tables(name, sources))
+        document = _project(name, sources)
+        return "project" in document or bool(_table(_table(document, "tool"), "poetry"))
     return not name.endswith("setup.cfg") or bool(re.search(r"(?m)^\[(metadata|options)\]", sources.text(name)))
-
-
-def _tables(name: str, sources: Snapshot) -> dict[str, Any]:
-    """Return what the pyproject.toml NAME says of the project; nothing where it has only settings of tools."""
-    document = _project(name, sources)
-    return {"project": document["project"]} if "project" in document else _table(_table(document, "tool"), "poetry")
-
-
-def _groups(name: str, sources: Snapshot) -> dict[str, Any]:
-    return _table(_project(name, sources), "dependency-groups")
 
 
 def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
