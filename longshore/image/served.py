@@ -13,6 +13,7 @@ from longshore.errors import BadInput
 from longshore.image import callables, import_path
 from longshore.image.callables import DASH, ENTRY, KNOWN, USUAL, Kinds
 from longshore.settings.project import Application
+from longshore.snapshot import dependencies
 from longshore.snapshot.snapshot import Snapshot
 
 PREFERRED = (*("wsgi", "index", "app", "main", "asgi", "application", "server", "__init__"), *("factory", "run"))
@@ -55,10 +56,27 @@ def find(app: Application, sources: Snapshot) -> Served:
                 call = f"({rest}" if bracket else "()" if factory else ""
                 return Served(file=name, module=module, attribute=attribute, call=call)
             if found := callables.of(name, kinds, sources, refused, runs=runs):
+                if not module:
+                    _refuse_others(name, kinds, app, sources, runs=runs)
                 imported = module or import_path.module(name, sources)[1]
                 return Served(file=name, module=imported, attribute=found[0], call=found[1], runs=runs)
     hint = '`command = ["gunicorn", "package.module:app"]` under [application] says it; or add a Dockerfile'
     raise BadInput("nothing looks like the application to serve", hint="; ".join((*refused, hint)))
+
+
+def _refuse_others(name: str, kinds: Kinds, app: Application, sources: Snapshot, *, runs: bool) -> None:
+    """Raise BadInput where another folder has an application in a file like NAME, and nobody has said which is meant.
+
+    The application's folder says it, and so does that of its lock.
+    """
+    home = next(each for each in (f"{app.path}/", *dependencies.folders(app, sources)) if name.startswith(each))
+    alike = re.compile(rf"{re.escape(home)}.*/{re.escape(name.rpartition('/')[2])}")
+    for other in filter(alike.fullmatch, sources.entries):
+        same = other == name or other.count("/") != name.count("/") or import_path.BESIDE.search(other)
+        if not same and callables.of(other, kinds, sources, {}, runs=runs):
+            folders = " or ".join(f'`path = "{each.rpartition("/")[0]}"`' for each in (name, other))
+            hint = f"{folders} under [application] says which"
+            raise BadInput(f"{name} and {other} both look like the application to serve", hint=hint)
 
 
 def _said(sources: Snapshot) -> Iterator[tuple[str, str, Kinds | str]]:
@@ -74,12 +92,14 @@ def _said(sources: Snapshot) -> Iterator[tuple[str, str, Kinds | str]]:
 def _modules(app: Application, sources: Snapshot) -> Iterator[tuple[str, str, Kinds]]:
     """Yield the files that may hold the application, the likely ones first, and as what; imports tell the rest."""
     python = [name for name in sources.entries if name.endswith(".py") and not import_path.BESIDE.search(name)]
-    packages = sorted(name.rpartition("/")[0] for name in python if name.endswith("/__init__.py"))
-    for folder in dict.fromkeys(["" if app.path == "." else app.path, "", "src", *packages]):
+    homes = dependencies.folders(app, sources)
+    python.sort(key=lambda name: (not name.startswith(homes[0]), name))
+    packages = [name.removesuffix("__init__.py") for name in python if name.endswith("/__init__.py")]
+    for folder in dict.fromkeys(("" if app.path == "." else f"{app.path}/", *homes, "src/", *packages)):
         for file in PREFERRED:
-            name = f"{folder}/{file}.py".lstrip("/")
+            name = f"{folder}{file}.py"
             if name in sources.entries:
                 yield name, "", KINDS.get(file, USUAL)
-    for name in sorted(python, key=lambda name: (name.count("/"), name)):
+    for name in sorted(python, key=lambda name: (not name.startswith(homes[0]), name.count("/"))):
         usual = name.rpartition("/")[2].removesuffix(".py") in PREFERRED
         yield name, "", USUAL if usual else (KNOWN, DASH)

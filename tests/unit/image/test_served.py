@@ -159,3 +159,41 @@ def test_dash_is_served_from_where_its_layout_is(tmp_path: Path) -> None:
 def test_an_application_that_the_builder_is_not_sent_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"\.dockerignore leaves out app\.py, which the image is made from"):
         served(tmp_path, {"app.py": FLASK, ".dockerignore": "*.py\n"})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("api/app.py", "web/app.py"),
+        ("services/api/main.py", "services/web/main.py"),
+        ("shop/__init__.py", "store/__init__.py"),
+    ],
+)
+def test_of_two_applications_the_settings_name_one(tmp_path: Path, first: str, second: str) -> None:
+    files = dict.fromkeys((first, second), FLASK)
+    with pytest.raises(BadInput, match=f"{first} and {second} both look like the application to serve") as caught:
+        served(tmp_path, files)
+    folders = [name.rpartition("/")[0] for name in (first, second)]
+    assert f'`path = "{folders[0]}"` or `path = "{folders[1]}"` under [application] says which' in caught.value.hint
+    for folder in folders:
+        assert served(tmp_path, files, path=folder)[-1].endswith(":app")
+    assert served(tmp_path, files | {".flaskenv": f"FLASK_APP={first}\n"})
+
+
+@pytest.mark.parametrize(
+    "other", ["web/blog/app.py", "web/server.py", "tests/app.py", "web/main.py", "worker/app.py", "api/views/app.py"]
+)
+def test_what_is_less_likely_the_application_is_no_rival(tmp_path: Path, other: str) -> None:
+    files = {"api/app.py": FLASK, other: "app = Celery()\n" if other.startswith("worker") else FLASK}
+    assert served(tmp_path, files)[-1] == "app:app"
+
+
+def test_the_application_is_where_its_lock_is(tmp_path: Path) -> None:
+    files = {
+        "shop/requirements.txt": "flask\n",
+        "shop/app.py": FLASK,
+        "admin/app.py": FLASK,
+        "admin/__init__.py": FLASK,
+    }
+    lines = made(tmp_path, files)
+    assert (command(lines)[-1], "ENV PYTHONPATH=/srv/shop" in lines) == ("app:app", True)
