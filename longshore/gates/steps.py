@@ -29,6 +29,7 @@ PYTHON = ("**/*.py", "**/*.pyi", *CONFIGURATION)
 DAY = 86400.0  # seconds for which an answer of the package index is good
 ASKED = "dependencies.json"
 Check = Callable[[], str | Result]
+Installed = tuple[tuple[str, ...], tuple[str, ...], dict[str, Observed]]  # tools, files, what is observed
 
 
 def steps(settings: Settings, runner: Runner, sources: Callable[[], Snapshot]) -> tuple[Step, ...]:
@@ -106,9 +107,7 @@ def _suite(gates: Gates, name: str, suite: Suite, sources: Snapshot) -> Step:
     )
 
 
-def _installed(
-    gates: Gates, name: str, sources: Snapshot
-) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, Observed]]:
+def _installed(gates: Gates, name: str, sources: Snapshot) -> Installed:
     """Return the tools, files and observed things that decide which packages the suite called NAME has."""
     if not gates.own(name):
         return ("*",), (), {}

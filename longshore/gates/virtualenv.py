@@ -203,9 +203,8 @@ def anchored(exported: str, place: Path, workspace: Path, folder: str = "") -> l
     def from_the_top(named: re.Match[str]) -> str:
         return f"./{posixpath.normpath(posixpath.join(folder, named[1]))}"
 
-    return re.sub(
-        r"(?m)^(?:-e )?(\.\S*)", from_the_top, exported.replace(place.as_uri(), workspace.as_uri())
-    ).splitlines()
+    here = exported.replace(place.as_uri(), workspace.as_uri())
+    return re.sub(r"(?m)^(?:-e )?(\.\S*)", from_the_top, here).splitlines()
 
 
 UV = '`pip install uv`; or `virtualenv = "ours"` under [gates] tests in Longshore\'s own'

@@ -47,7 +47,8 @@ LISTS = re.compile(
     r"(?i)^(?!docs?/|tests?/)(?:.*/)?(?:(?:[^/]*requirements?[^/]*|requirements/[^/]+)\.(?:txt|in)"
     rf"|{'|'.join(map(re.escape, locks.KINDS))})$"
 )
-MADE_BY = {"pyproject.toml": "`poetry lock`", "Pipfile": "`pipenv lock`", "environment.yml": FREEZE}
+MADE_BY = {"pyproject.toml": "`poetry lock` or `uv lock`", "Pipfile": "`pipenv lock`"}
+MADE_BY |= dict.fromkeys(("setup.py", "environment.yml", "environment.yaml"), FREEZE)
 OLD = re.compile(r"(?im)^psycopg2[-_]binary(?=\s*==\s*2\.(?:[0-8]\b|9\.[0-4]\b))")  # 3.11 has no wheel of it
 NAMED = re.compile(r"(?m)^[\s\"]*(?:name = \")?([A-Za-z][\w.-]*)")
 # Debian's packages that a release needs to be built from source, and to run; wheels bring their own.

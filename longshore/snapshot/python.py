@@ -12,11 +12,13 @@ from longshore.snapshot.dependencies import folders
 from longshore.snapshot.snapshot import Snapshot
 
 VERSION = ".python-version"
-# What names one, beside a Dockerfile: pyenv's and uv's file, of which the first line counts; Heroku's; Pipenv's.
+# What names one, beside a Dockerfile: pyenv's and uv's file, of which the first line counts; Heroku's; Pipenv's;
+# those of asdf and mise.
 NAMING = {
     VERSION: re.compile(r"^\s*(?!#)([^\s/#]+)", re.MULTILINE),
     "runtime.txt": re.compile(r"\s*python-(\d+\.\d+)"),
     "Pipfile": re.compile(r"^\s*python_(?:full_)?version\s*=\s*[\"'](\d+\.\d+)", re.MULTILINE),
+    **dict.fromkeys((".tool-versions", "mise.toml", ".mise.toml"), re.compile(r"(?m)^python[ \t=\[\"']+(\d+\.[\d.]*)")),
 }
 FILES = (*NAMING, "pyproject.toml", "setup.cfg")  # all that says something, with the Dockerfile
 STAGE = re.compile(r"(?im)^\s*FROM\s+(?:--\S+\s+)*(\S+)")
