@@ -19,6 +19,7 @@ from tests.unit.image.made import FLASK, made
             r"\.python-version names Python 3\.12\.3, and the image would have 3\.11",
         ),
         ("runtime.txt", "python-3.12.3\n", r"runtime\.txt names Python 3\.12"),
+        (".tool-versions", "nodejs 20.1\npython 3.12.3\n", r"\.tool-versions names Python 3\.12"),
         ("Pipfile", '[requires]\npython_version = "3.12"\n', r"Pipfile names Python 3\.12"),
         ("pyproject.toml", '[project]\nname = "shop"\nrequires-python = ">=3.12,<4"\n', r"requires Python >=3\.12,<4"),
     ],

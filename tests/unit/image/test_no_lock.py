@@ -61,6 +61,8 @@ def test_a_lock_that_the_settings_name_and_the_sources_lack_is_a_sentence(tmp_pa
     [
         {"pyproject.toml": '[project]\nname = "shop"\ndynamic = ["dependencies"]\n'},
         {"pyproject.toml": '[tool.poetry]\nname = "shop"\n'},
+        {"pyproject.toml": '[project]\nname = "shop"\n[project.optional-dependencies]\nweb = ["flask"]\n'},
+        {"pyproject.toml": '[project]\nname = "shop"\n[dependency-groups]\nweb = ["flask"]\n'},
         {"pyproject.toml": "["},
         {"setup.py": ""},
         {"setup.py": "setup("},
