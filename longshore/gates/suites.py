@@ -24,7 +24,8 @@ def located(gates: Gates, sources: Snapshot) -> dict[str, Suite]:
 
 
 def _usual(suite: Suite, sources: Snapshot) -> Suite:
-    unit = [name for name in sources.entries if TESTS.fullmatch(name) and not name.startswith(f"{SMOKE_TESTS}/")]
+    python = (name for name in sources.entries if name.endswith(".py") and not name.startswith(f"{SMOKE_TESTS}/"))
+    unit = list(filter(TESTS.fullmatch, python))
     found = (path for path in suite.paths if any(name.startswith(f"{path}/") for name in unit))
     return replace(suite, paths=[next(found, suite.paths[0])])
 

@@ -38,9 +38,8 @@ def places(kinds: Iterable[str], app: Application, sources: Snapshot) -> Iterato
     yield from (prefix + kind for prefix in (top, *near) for kind in kinds if prefix + kind in files)
     if any(PROJECT.search(sources.text(prefix + name)) for prefix in (top, *near) for name in DESCRIBED):
         return
-    below = {
-        f"{name.partition('/')[0]}/" for name in files if name.partition("/")[2] in kinds and not ASIDE.match(name)
-    }
+    likely = (name.partition("/") for name in files if name.endswith(kinds) and not ASIDE.match(name))
+    below = {f"{folder}/" for folder, _, name in likely if name in kinds}
     yield from (prefix + kind for prefix in below for kind in kinds if prefix + kind in files and len(below) == 1)
 
 
