@@ -12,7 +12,7 @@ ASSIGNED = r"^({})\s*(?::[^=\n]+)?=(?!=)\s*(?:\w+\s*=\s*)?"
 OTHER = r"None\b|[\"'\d\[{]|(?:[\w.]+\.)?(?:Blueprint|APIRouter|Typer|Celery|Dash|Api|Namespace|SocketIO)\("
 OBJECT = re.compile(ASSIGNED.format("app|application") + rf"(?!{OTHER})\S", re.MULTILINE)
 # Whatever its name, this is one: made by a framework's class or by a factory, or what Dash calls its server.
-FACTORIES = "(?:create|make|build|init)_app(?:lication)?"
+FACTORIES = "(?:(?:create|make|build|init)_(?:flask_)?app(?:lication)?|app_factory)"
 MADE = rf"(?:[\w.]+\.)?(?:(?:API)?Flask|FastAPI|Quart|Starlette|Litestar|{FACTORIES})\(|app\.server\b"
 KNOWN = re.compile(rf"{ASSIGNED.format('[A-Za-z_0-9]+')}(?:{MADE})", re.MULTILINE)
 CALLABLE = re.compile(r"^def (app|application)\(environ, start_response\)", re.MULTILINE)

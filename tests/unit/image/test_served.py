@@ -83,6 +83,12 @@ def test_the_application_is_found_where_it_usually_is(tmp_path: Path, files: dic
             {"app.py": "from app import create_app\napp = create_app()\n", "app/__init__.py": FACTORY},
             "app:create_app()",
         ),
+        ({"shop/__init__.py": FACTORY.replace("create_app", "create_flask_app")}, "shop:create_flask_app()"),
+        (
+            {"shop/app.py": FACTORY.replace("create_app", "app_factory"), "shop/__init__.py": ""},
+            "shop.app:app_factory()",
+        ),
+        ({"service.py": "web = app_factory()\n"}, "service:web"),
         ({"run.py": "app, socketio = create_app()\n"}, "run:app"),
         ({"run.py": "(db, app) = parts = make()\n"}, "run:app"),
         ({"run.py": "[application, *more] = make()\n"}, "run:application"),
