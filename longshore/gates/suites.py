@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from longshore.settings.gates import SMOKE_TESTS, Gates, Suite, UsualTests
 from longshore.snapshot.snapshot import Snapshot
 
-TESTS = re.compile(r".*/(?:test_[^/]*|[^/]*_test)\.py")  # what pytest looks for
+TESTS = re.compile(rf"(?!{SMOKE_TESTS}/).*/(?:test_[^/]*|[^/]*_test)\.py")  # what pytest looks for, and no release's
 
 
 def located(gates: Gates, sources: Snapshot) -> dict[str, Suite]:
@@ -24,8 +24,7 @@ def located(gates: Gates, sources: Snapshot) -> dict[str, Suite]:
 
 
 def _usual(suite: Suite, sources: Snapshot) -> Suite:
-    python = (name for name in sources.entries if name.endswith(".py") and not name.startswith(f"{SMOKE_TESTS}/"))
-    unit = list(filter(TESTS.fullmatch, python))
+    unit = [name for name in sources.entries if name.endswith(".py") and TESTS.fullmatch(name)]
     found = (path for path in suite.paths if any(name.startswith(f"{path}/") for name in unit))
     return replace(suite, paths=[next(found, suite.paths[0])])
 

@@ -9,7 +9,7 @@ from longshore.snapshot.snapshot import Snapshot
 
 # What is beside an application.
 BESIDE = re.compile(
-    r"(?:^|/)(?:test_[^/]*|conftest|setup|tests?|docs?|examples?|migrations|scripts|node_modules|site-packages|\.[^/]*)(?:/|\.py$)"
+    r"(?:^|/)(?:test_[^/]*|conftest|setup|celery[^/]*|worker|tests?|docs?|examples?|migrations|scripts|node_modules|site-packages|\.[^/]*)(?:/|\.py$)"
 )
 
 
@@ -34,7 +34,8 @@ def _package(folder: str, sources: Snapshot) -> bool:
     parts, within = folder.split("/"), [name for name in sources.entries if name.startswith(f"{folder}/")]
     python = (name for name in within if name.endswith(".py") and not BESIDE.search(name.removeprefix(folder)))
     texts = {name: sources.text(name) for name in python}
-    paths = "|".join(re.escape(".".join(parts[start:])) for start in range(len(parts)))
+    same = parts[-1:] * (f"{folder}/{parts[-1]}/__init__.py" in sources.entries)  # then its name is that package's
+    paths = "|".join(re.escape(".".join((*parts[start:], *same))) for start in range(len(parts)))
     own = rf"(?m)^\s*(?:from|import)\s+(?:(?!(?:flask|fastapi|quart|dash)\b)(?:{paths})\b"  # a folder may be called so
     if any(re.search(rf"{own}|\.{{{name.count('/') - len(parts) + 1}}})", text) for name, text in texts.items()):
         return True

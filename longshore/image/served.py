@@ -46,7 +46,7 @@ class Served(Struct, frozen=True, kw_only=True):
 
 
 def find(app: Application, sources: Snapshot) -> Served:
-    """Return what is served: what .flaskenv names, or what is usual. Raises BadInput where nothing is."""
+    """Return what is served: what FLASK_APP names, or what is usual. Raises BadInput where nothing is."""
     refused = dict[str, None]()
     for runs in (False, True):  # what has Flask run a server when it is imported is the last choice
         for name, module, kinds in (*_said(sources), *_modules(app, sources)):
@@ -80,8 +80,8 @@ def _refuse_others(name: str, kinds: Kinds, app: Application, sources: Snapshot,
 
 
 def _said(sources: Snapshot) -> Iterator[tuple[str, str, Kinds | str]]:
-    """Yield what FLASK_APP in .flaskenv names, if it is there."""
-    if line := FLASK_APP.search(sources.text(".flaskenv")):
+    """Yield what FLASK_APP in .env or .flaskenv, where Flask itself looks for it, names, if it is there."""
+    if line := FLASK_APP.search(f"{sources.text('.env')}\n{sources.text('.flaskenv')}"):
         place, _, wanted = line[1].strip("\"'").partition(":")
         module = place.removeprefix("./").removesuffix(".py").removeprefix("src/").replace("/", ".")
         for top, end in product(("", "src/"), (".py", "/__init__.py")):
