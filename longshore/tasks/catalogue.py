@@ -53,12 +53,12 @@ def graph(world: World, *, with_checks: bool = True, applies: bool = True) -> Gr
 
 def gates(settings: Settings, runner: Runner, sources: Callable[[], Snapshot]) -> Graph:
     """Return the gates alone: what needs no environment."""
-    require_service(settings, always=False)
+    _require_service(settings, sources(), always=False)
     checks = steps.steps(settings, runner, sources)
     return Graph(own.join(settings, runner, sources, checks, gates_only=True), settings.gates.off)
 
 
-def require_service(settings: Settings, *, always: bool = True) -> None:
+def _require_service(settings: Settings, sources: Snapshot, *, always: bool = True) -> None:
     """Raise BadInput unless there is something to check and to build: a check of nothing would pass.
 
     Where nothing is built, not ALWAYS, a project may do without what its settings do not name.
@@ -67,13 +67,16 @@ def require_service(settings: Settings, *, always: bool = True) -> None:
         value = getattr(settings.application, key)
         default = value == getattr(Application(), key)
         named = not default or (always and key != "dockerfile")  # without one, Longshore makes it
-        if named and not (settings.root / value).exists():
-            sentence = f"{FILE}: {key} under [application] is {value}, which does not exist"
-            raise BadInput(sentence, hint="it is relative to the project's root folder")
+        there = value == "." or any(name == value or name.startswith(f"{value}/") for name in sources.entries)
+        if named and not there:
+            sentence = f"{FILE}: {key} under [application] is {value}, which the sources do not have"
+            raise BadInput(sentence, hint="it is relative to the project's root folder; git has to know it")
 
 
 def require_answers(world: World) -> None:
     """Raise BadInput unless the sources say what to build and what to run: asked before anything is executed."""
+    if not world.promotion:
+        _require_service(world.settings, world.snapshot)
     _ = world.workloads, world.promotion or world.image.made
 
 

@@ -44,7 +44,6 @@ def deploy(
     with Session(as_json=json) as session:
         from longshore.tasks import catalogue, plan
 
-        catalogue.require_service(session.settings)
         rate = number("probe", probe, float, 0, 10_000)
         world = session.world(environment, ahead=True, probe=rate, allow_older=allow_older)
         catalogue.require_answers(world)

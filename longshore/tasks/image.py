@@ -18,7 +18,6 @@ def build(context: Context, environment: str = "local", json: bool = False) -> N
         from longshore.image.build import BuiltImage
         from longshore.tasks import catalogue
 
-        catalogue.require_service(session.settings)
         world = session.world(environment)
         catalogue.require_answers(world)
         report = session.run(catalogue.graph(world, with_checks=False, applies=False).only("image"), world.sources)

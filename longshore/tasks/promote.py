@@ -41,7 +41,6 @@ def promote(
     with Session(as_json=json) as session:
         from longshore.tasks import catalogue, deploy
 
-        catalogue.require_service(session.settings)
         world = _target(session, from_, environment, digest, from_profile, from_job, allow_older=allow_older)
         catalogue.require_answers(world)
         with world.claim("promote"):

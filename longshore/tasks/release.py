@@ -30,7 +30,6 @@ def apply(context: Context, environment: str = "local", allow_older: bool = Fals
     with Session(as_json=json) as session:
         from longshore.tasks import catalogue, deploy
 
-        catalogue.require_service(session.settings)
         world = session.world(environment, allow_older=allow_older)
         catalogue.require_answers(world)
         with world.claim("release.apply"):

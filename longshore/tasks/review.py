@@ -59,7 +59,6 @@ def deploy(context: Context, name: str = "", json: bool = False) -> None:
         from longshore.tasks import catalogue
         from longshore.tasks import deploy as deployed
 
-        catalogue.require_service(session.settings)
         settings, base = _base(session)
         catalogue.require_answers(base)
         branch, board, job = _branch(session, name), _board(session, base), session.settings.job

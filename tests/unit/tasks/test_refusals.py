@@ -14,6 +14,7 @@ from longshore.errors import BadInput
 from longshore.graph.steps import Graph
 from longshore.process.runner import Runner
 from longshore.settings import load as configuration
+from longshore.snapshot.snapshot import Snapshot
 from longshore.tasks import catalogue
 from longshore.tasks.world import World
 from tests.unit.sources import snapshot_of
@@ -64,22 +65,44 @@ def test_a_service_that_is_not_there_is_bad_input(project: Path, tmp_path: Path,
     edited = re.sub(rf'^{key} = ".*?"', f'{key} = "nope"', text, flags=re.MULTILINE)
     assert edited != text
     settings.write_text(edited, encoding="utf-8")
-    for find in (lambda root: catalogue.require_service(configuration.load(root, {})), gates):
-        with pytest.raises(BadInput, match=f"{key} under .application. is nope, which does not exist"):
-            find(copy)
+    for find in (answers, gates):
+        with pytest.raises(BadInput, match=f"{key} under .application. is nope, which the sources do not have"):
+            find(snapshot_of(copy), copy)
 
 
 def test_a_project_without_a_service_has_gates_and_no_image(project: Path, tmp_path: Path) -> None:
     copy = tmp_path / "shop"
     shutil.copytree(project, copy)
     shutil.rmtree(copy / "application")
-    assert "ruff" in gates(copy).steps
-    with pytest.raises(BadInput, match="which does not exist"):
-        catalogue.require_service(configuration.load(copy, {}))
+    assert "ruff" in gates(snapshot_of(copy), copy).steps
+    with pytest.raises(BadInput, match="which the sources do not have"):
+        answers(snapshot_of(copy), copy)
 
 
-def gates(root: Path) -> Graph:
-    snapshot = snapshot_of(root)
+def test_the_service_is_that_of_the_runs_sources_whatever_lies_in_the_folder(project: Path, tmp_path: Path) -> None:
+    """A protected environment gets the commit; git may ignore what is there."""
+    copy, sources = tmp_path / "shop", snapshot_of(project)
+    shutil.copytree(project, copy)
+    settings = (copy / "longshore.toml").read_text(encoding="utf-8")
+    (copy / "longshore.toml").write_text(settings.replace('path = "application"', 'path = "application/api"'))
+    (copy / "application" / "api").mkdir()
+    for find in (answers, gates):
+        with pytest.raises(BadInput, match=r"path under .application. is application/api, which the sources do not"):
+            find(sources, copy)
+    (copy / "longshore.toml").write_text(settings)
+    shutil.rmtree(copy / "application")
+    (copy / "Dockerfile").unlink()
+    answers(sources, copy)
+    assert "ruff" in gates(sources, copy).steps
+
+
+def answers(snapshot: Snapshot, root: Path) -> None:
+    catalogue.require_answers(
+        World(configuration.load(root, {"HOME": str(root)}), "local", Runner({}), lambda: snapshot)
+    )
+
+
+def gates(snapshot: Snapshot, root: Path) -> Graph:
     return catalogue.gates(configuration.load(root, {}), Runner({}), lambda: snapshot)
 
 
