@@ -56,27 +56,27 @@ def find(app: Application, sources: Snapshot) -> Served:
                 call = f"({rest}" if bracket else "()" if factory else ""
                 return Served(file=name, module=module, attribute=attribute, call=call)
             if found := callables.of(name, kinds, sources, refused, runs=runs):
-                if not module:
-                    _refuse_others(name, kinds, app, sources, runs=runs)
-                imported = module or import_path.module(name, sources)[1]
+                imported = module or _only(name, kinds, app, sources, runs=runs)
                 return Served(file=name, module=imported, attribute=found[0], call=found[1], runs=runs)
     hint = '`command = ["gunicorn", "package.module:app"]` under [application] says it; or add a Dockerfile'
     raise BadInput("nothing looks like the application to serve", hint="; ".join((*refused, hint)))
 
 
-def _refuse_others(name: str, kinds: Kinds, app: Application, sources: Snapshot, *, runs: bool) -> None:
-    """Raise BadInput where another folder has an application in a file like NAME, and nobody has said which is meant.
+def _only(name: str, kinds: Kinds, app: Application, sources: Snapshot, *, runs: bool) -> str:
+    """Return how the file NAME is imported, where the application was found and nobody has said that it is there.
 
-    The application's folder says it, and so does that of its lock.
+    Raises BadInput where another folder has one in a file of that name, unless the application's folder or that of its
+    lock says which is meant.
     """
     home = next(each for each in (f"{app.path}/", *dependencies.folders(app, sources)) if name.startswith(each))
-    alike = re.compile(rf"{re.escape(home)}.*/{re.escape(name.rpartition('/')[2])}")
-    for other in filter(alike.fullmatch, sources.entries):
-        same = other == name or other.count("/") != name.count("/") or import_path.BESIDE.search(other)
-        if not same and callables.of(other, kinds, sources, {}, runs=runs):
-            folders = " or ".join(f'`path = "{each.rpartition("/")[0]}"`' for each in (name, other))
-            hint = f"{folders} under [application] says which"
-            raise BadInput(f"{name} and {other} both look like the application to serve", hint=hint)
+    *above, file = name.removeprefix(home).split("/")
+    alike = re.compile(f"(?!{re.escape(name)}$){re.escape(home)}{'[^/]+/' * len(above)}{re.escape(file)}")
+    others = (each for each in filter(alike.fullmatch, sources.entries) if not import_path.BESIDE.search(each))
+    if other := next((each for each in others if callables.of(each, kinds, sources, {}, runs=runs)), ""):
+        folders = " or ".join(f'`path = "{each.rpartition("/")[0]}"`' for each in (name, other))
+        sentence = f"{name} and {other} both look like the application to serve"
+        raise BadInput(sentence, hint=f"{folders} under [application] says which")
+    return import_path.module(name, sources)[1]
 
 
 def _said(sources: Snapshot) -> Iterator[tuple[str, str, Kinds | str]]:
@@ -91,15 +91,20 @@ def _said(sources: Snapshot) -> Iterator[tuple[str, str, Kinds | str]]:
 
 def _modules(app: Application, sources: Snapshot) -> Iterator[tuple[str, str, Kinds]]:
     """Yield the files that may hold the application, the likely ones first, and as what; imports tell the rest."""
-    python = [name for name in sources.entries if name.endswith(".py") and not import_path.BESIDE.search(name)]
-    homes = dependencies.folders(app, sources)
-    python.sort(key=lambda name: (not name.startswith(homes[0]), name))
+    names = ((name, name.removeprefix(f"{app.path}/")) for name in sources.entries if name.endswith(".py"))
+    python = [name for name, inside in names if not import_path.BESIDE.search(inside)]
+    homes = (f"{app.path}/", *dependencies.folders(app, sources))
+
+    def place(name: str) -> int:
+        return next(place for place, home in enumerate(homes) if name.startswith(home))
+
+    python.sort(key=lambda name: (place(name), name))
     packages = [name.removesuffix("__init__.py") for name in python if name.endswith("/__init__.py")]
-    for folder in dict.fromkeys(("" if app.path == "." else f"{app.path}/", *homes, "src/", *packages)):
+    for folder in dict.fromkeys((*homes, "src/", *packages)):
         for file in PREFERRED:
             name = f"{folder}{file}.py"
             if name in sources.entries:
                 yield name, "", KINDS.get(file, USUAL)
-    for name in sorted(python, key=lambda name: (not name.startswith(homes[0]), name.count("/"))):
+    for name in sorted(python, key=lambda name: (place(name), name.count("/"))):
         usual = name.rpartition("/")[2].removesuffix(".py") in PREFERRED
         yield name, "", USUAL if usual else (KNOWN, DASH)

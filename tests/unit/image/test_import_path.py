@@ -13,6 +13,7 @@ from tests.unit.image.made import FASTAPI, FLASK, made, served
 def test_a_folder_that_the_settings_name_may_be_called_as_one_that_is_passed_over(tmp_path: Path) -> None:
     files = {"examples/shop/__init__.py": "", "examples/shop/app.py": f"from .config import x\n{FLASK}"}
     assert served(tmp_path, files, path="examples/shop")[-1] == "shop.app:app"
+    assert served(tmp_path / "other", {"worker/hello.py": FLASK}, path="worker")[-1] == "hello:app"
 
 
 def test_a_folder_that_is_no_package_is_on_the_path(tmp_path: Path) -> None:

@@ -206,3 +206,9 @@ def test_the_application_is_where_its_lock_is(tmp_path: Path) -> None:
     }
     lines = made(tmp_path, files)
     assert (command(lines)[-1], "ENV PYTHONPATH=/srv/shop" in lines) == ("app:app", True)
+
+
+def test_the_application_is_in_its_folder_whatever_lies_beside_its_lock(tmp_path: Path) -> None:
+    files = {"backend/requirements.txt": "flask\n", "backend/api.py": FLASK, "web/hello.py": FLASK, "start.py": FLASK}
+    assert command(made(tmp_path, files, path="web"))[-1] == "hello:app"
+    assert command(made(tmp_path, files))[-1] == "api:app"
