@@ -162,17 +162,25 @@ def enforce(followed: Followed, networks: Networks, give: Callable[[str], None],
         chains = wanted
 
 
+def answer(path: str) -> None:
+    """From now on take whoever connects to the socket PATH: that it is there says that the rules are."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+
+    def take() -> None:
+        while True:
+            server.accept()[0].close()
+
+    threading.Thread(target=take, daemon=True).start()
+
+
 def main() -> None:
     """Enforce the NetworkPolicies of the cluster in the settings until the process ends."""
     settings, followed = Settings(**json.loads(sys.argv[1])), Followed()
     for collection in (POLICIES, PODS, NAMESPACES):
         threading.Thread(target=follow, args=(settings, collection, followed), daemon=True).start()
 
-    def ready() -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(settings.ready)
-        server.bind(settings.ready)
-        server.listen()
-
-    with socket.socket(socket.AF_UNIX) as server:
-        enforce(followed, Networks(settings.link, settings.services), restore, ready)
+    enforce(followed, Networks(settings.link, settings.services), restore, lambda: answer(settings.ready))

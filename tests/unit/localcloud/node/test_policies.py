@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,3 +110,22 @@ def test_rules_that_the_kernel_refused_are_given_again(kernel: Kernel, followed:
     complete(followed)
     assert kernel.wait(1).startswith("*mangle")
     assert kernel.ready.wait(20)
+
+
+def test_it_is_ready_however_often_it_is_asked(tmp_path: Path) -> None:
+    """The kernel keeps 128 connections that nobody has taken, and refuses the next one."""
+    policies.answer(str(path := tmp_path / "ready.sock"))
+    for _ in range(300):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.settimeout(20)
+            assert client.recv(1) == b"", "it was taken"
+
+
+def test_it_is_ready_again_where_a_crash_left_a_socket(tmp_path: Path) -> None:
+    path = tmp_path / "ready.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    policies.answer(str(path))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
