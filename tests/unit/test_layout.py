@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import sys
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -195,6 +196,14 @@ def test_only_the_runner_starts_processes(path: Path) -> None:
         (name, line) for name, line in attributes(path, "os") if name in STARTING or name.startswith(("exec", "spawn"))
     ]
     assert not started
+
+
+@pytest.mark.parametrize("name", ["__init__", "node/__init__", "node/init", "node/policies", "node/firewall"])
+def test_what_runs_in_the_node_imports_the_standard_library_alone(name: str) -> None:
+    used = {module.partition(".")[0] for module in imports(ROOT / "localcloud" / f"{name}.py")}
+    ours = {known(module) for module in imports(ROOT / "localcloud" / f"{name}.py")} - {""}
+    assert used - {"localcloud"} <= sys.stdlib_module_names
+    assert ours <= {"localcloud.node.firewall"}
 
 
 @pytest.mark.parametrize("path", OURS, ids=name_of)
