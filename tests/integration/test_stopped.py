@@ -46,6 +46,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tasks.py").write_text("from longshore.tasks import collection\n\nns = collection()\n")
     (folder / "recorder").mkdir()
     (folder / "application").mkdir()
+    (folder / "application" / "__init__.py").touch()
     (folder / "Dockerfile").touch()
     (folder / "recorder" / "sitecustomize.py").write_text(RECORDER)
     for words in (("init", "-q"), ("add", "tasks.py"), ("commit", "-qm", "Begin")):
