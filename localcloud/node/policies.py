@@ -22,6 +22,7 @@ STREAM = 300  # seconds after which the API server ends a watch
 PAUSE = 0.5  # seconds before what failed is tried again
 GATHER = 0.05  # seconds in which changes that come together are taken together
 POLICIES, PODS, NAMESPACES = "/apis/networking.k8s.io/v1/networkpolicies", "/api/v1/pods", "/api/v1/namespaces"
+COLLECTIONS = (POLICIES, PODS, NAMESPACES)
 HOOKS = ("FORWARD", "INPUT")  # what passes from pod to pod, and what pods send to the node; not what the node sends
 DEADLINE = 30.0  # seconds for a change of the kernel's rules
 
@@ -69,7 +70,7 @@ class Followed:
     def after(self, version: int) -> tuple[int, dict[str, list[Mapping[str, Any]]]]:
         """Wait for what is later than VERSION, and complete; return its version and the objects of each collection."""
         with self._changed:
-            self._changed.wait_for(lambda: self._version > version and len(self._objects) == 3)
+            self._changed.wait_for(lambda: self._version > version and len(self._objects) == len(COLLECTIONS))
         time.sleep(GATHER)
         with self._changed:
             return self._version, {name: list(objects.values()) for name, objects in self._objects.items()}
@@ -180,7 +181,7 @@ def answer(path: str) -> None:
 def main() -> None:
     """Enforce the NetworkPolicies of the cluster in the settings until the process ends."""
     settings, followed = Settings(**json.loads(sys.argv[1])), Followed()
-    for collection in (POLICIES, PODS, NAMESPACES):
+    for collection in COLLECTIONS:
         threading.Thread(target=follow, args=(settings, collection, followed), daemon=True).start()
 
     enforce(followed, Networks(settings.link, settings.services), restore, lambda: answer(settings.ready))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -93,6 +94,31 @@ def test_a_local_client_reaches_the_local_aws_as_itself_whatever_the_shell_says(
         CALLS[service](aws.client(local, service))
     assert Requests.seen
     assert all("Credential=own/" in authorization for authorization in Requests.seen)
+
+
+def test_a_local_client_is_made_once_and_anew_once_the_credentials_are_others(environ: dict[str, str]) -> None:
+    local = load(ROOT, environ).environment("local")
+    credentials = Path(str(local.aws_env["AWS_SHARED_CREDENTIALS_FILE"]))
+    credentials.parent.mkdir(parents=True)
+    made = [aws.client(local, "sts")]  # before there are any
+    for number in (1, 2):
+        credentials.write_text(f"[default]\naws_access_key_id = own-{number}\naws_secret_access_key = own\n")
+        os.utime(credentials, (number, number))
+        made.append(aws.client(local, "sts"))
+        assert aws.client(local, "sts") is made[-1]
+        with contextlib.suppress(ClientError, BotoCoreError, ResponseParserError):
+            made[-1].get_caller_identity()
+        assert f"Credential=own-{number}/" in Requests.seen[-1]
+    assert len(set(map(id, made))) == 3
+
+
+def test_the_clients_of_an_account_are_made_once_for_each_of_its_identities(tmp_path: Path) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "one", "AWS_SECRET_ACCESS_KEY": "x", "HOME": str(tmp_path)}
+    one = load(ROOT, keys).environment("production")
+    other = load(ROOT, keys | {"AWS_ACCESS_KEY_ID": "other"}).environment("production")
+    assert aws.client(one, "sts") is aws.client(one, "sts")
+    assert aws.client(one, "sts") is not aws.client(one, "eks")
+    assert aws.client(one, "sts") is not aws.client(other, "sts")
 
 
 def test_without_its_own_credentials_a_local_client_uses_nobody_elses(environ: dict[str, str]) -> None:
