@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,66 +12,12 @@ import msgspec
 import pytest
 
 from longshore.errors import StepFailed
-from longshore.graph.scheduler import Fate, Report
-from longshore.graph.steps import Graph, Step
 from longshore.process.command import Secret
 from longshore.process.redaction import Redactor
-from longshore.report import document, markdown, page, saved, sources
+from longshore.report import document, page, saved, sources
 from longshore.report.document import Change, Document, Failed, Finding, Image, Layer, Pod, Probe, Suite
 from longshore.report.document import Step as ReportedStep
-from longshore.tasks import reported
-
-JUNIT = '<testsuites><testsuite tests="3" failures="1" errors="0" skipped="1" time="1.5"/></testsuites>'
-BANDIT = {
-    "results": [
-        {"issue_severity": "HIGH", "filename": "a.py", "line_number": 3, "test_id": "B602", "issue_text": "shell"}
-    ]
-}
-QUALITY = [
-    {"severity": "major", "location": {"path": "b.py", "positions": {"begin": {"line": 7}}}, "description": "F401"}
-]
-
-
-def step(name: str, *needs: str, reports: tuple[str, ...] = ()) -> Step:
-    return Step(name=name, title=f"do {name}", run=lambda progress: "", needs=needs, reports=reports)
-
-
-REPORTS = tuple(f".longshore/report/{name}" for name in ("bandit.json", "code-quality.json", "junit-service.xml"))
-
-
-def written(
-    folder: Path, failure: StepFailed | None = None, *, reports: tuple[str, ...] = REPORTS, **off: str
-) -> Document:
-    graph = Graph(
-        [
-            step("lint", reports=reports[:2]),
-            step("tests", reports=reports[2:]),
-            step("image", "lint", "tests"),
-            step("release", "image"),
-        ],
-        off,
-    )
-    done = Report()
-    for name, outcome, began, ended in (
-        ("lint", "ran", 0, 1),
-        ("tests", "ran", 0, 4),
-        ("image", "failed" if failure else "ran", 4, 6),
-    ):
-        done.steps[name] = Fate(outcome=outcome, started=1000.0 + began, ended=1000.0 + ended, reason="<b>text</b>")
-    reported.write(
-        folder,
-        graph,
-        done,
-        Redactor(),
-        began=1000.0,
-        exit_code=5 if failure else 0,
-        failure=failure,
-        step="image" if failure else "",
-        data={"url": "https://shop.localhost", "digest": "sha256:1", "seconds": 1},
-    )
-    report = document.read(folder)
-    assert report
-    return report
+from tests.unit.report.runs import BANDIT, JUNIT, QUALITY, written
 
 
 def test_the_critical_path_is_marked(tmp_path: Path) -> None:
@@ -274,63 +219,3 @@ def test_durations_are_formatted_for_people(value: float, text: str) -> None:
 def test_a_report_of_another_version_is_none(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text('{"schema": 0}')
     assert document.read(tmp_path) is None
-
-
-HOSTILE = "`x` <img src=x> [link](javascript:x) @everybody\n# heading | cell"
-
-
-def test_nothing_that_others_wrote_is_markup_in_the_note() -> None:
-    run = Document(
-        command="infra.plan",
-        started="",
-        seconds=1.0,
-        exit_code=5,
-        cores=2,
-        facts={"url": HOSTILE},
-        failure=Failed(step=HOSTILE, sentence=HOSTILE, hint=HOSTILE, detail=HOSTILE),
-        plan=(Change(address=HOSTILE, action="update", details=(HOSTILE,), why=HOSTILE),),
-        findings=(Finding(tool="x", severity="high", file=HOSTILE, line=1, text=HOSTILE),),
-        suites=(Suite(name=HOSTILE, tests=1, failed=0, skipped=0, seconds=1.0),),
-    )
-    text = markdown.render(run)
-    outside = re.sub(r"`` [^`\n]* ``", "", text)
-    for part in ("<img", "javascript", "@everybody", "heading", "cell", "`"):
-        assert part not in outside, part
-    assert not [line for line in text.splitlines() if line.startswith("# ")]
-
-
-def test_the_note_says_what_a_plan_changes_and_how_the_run_ended(tmp_path: Path) -> None:
-    change = Change(address="aws_lb.this", action="replace", details=("name: a → b",), why="name")
-    many = tuple(Change(address=f"aws_x.y[{number}]", action="create") for number in range(60))
-    steps = (ReportedStep(name="plan", title="plan", outcome="ran", began=1.0, ended=3.5),)
-    run = Document(
-        command="infra.plan", started="", seconds=4.2, exit_code=0, cores=2, plan=(change, *many), steps=steps
-    )
-    summary = tmp_path / "summary"
-    summary.write_text("from an earlier step\n")
-    saved.save(tmp_path / "report", run, Redactor(), summary)
-    text = summary.read_text()
-    assert text.startswith("from an earlier step\n### ✔ `` invoke infra.plan `` 4 s\n")
-    assert "**61 changes of the infrastructure**" in text
-    assert "- ± replace `` aws_lb.this `` because of `` name ``: `` name: a → b ``" in text
-    assert "- … and 21 more" in text
-    assert "| plan | ran | 2.5 |" in text
-    assert text.endswith((tmp_path / "report" / "report.md").read_text())
-
-
-def test_findings_are_left_as_code_scanning_reads_them(tmp_path: Path) -> None:
-    (tmp_path / "bandit.json").write_text(json.dumps(BANDIT))
-    (tmp_path / "code-quality.json").write_text(json.dumps(QUALITY))
-    written(tmp_path)
-    log = json.loads((tmp_path / "findings.sarif").read_text())
-    assert (log["version"], [run["tool"]["driver"]["name"] for run in log["runs"]]) == ("2.1.0", ["bandit", "ruff"])
-    [result] = log["runs"][0]["results"]
-    assert (result["ruleId"], result["level"], result["message"]["text"]) == ("B602", "error", "B602: shell")
-    place = result["locations"][0]["physicalLocation"]
-    assert place == {"artifactLocation": {"uri": "a.py"}, "region": {"startLine": 3}}
-
-
-def test_without_findings_a_run_without_results_closes_what_was_open(tmp_path: Path) -> None:
-    written(tmp_path)
-    [run] = json.loads((tmp_path / "findings.sarif").read_text())["runs"]
-    assert run["results"] == []
