@@ -65,7 +65,7 @@ class Console:
 
     def sentence(self, text: str, lead: str = "") -> None:
         """Print TEXT, which a person reads, after LEAD, broken between words at the width of the terminal."""
-        self._print(f"{lead}{self._fit(self.safe(text), len(lead))}")
+        self._print(f"{lead}{self.fitted(self.safe(text), len(lead))}")
 
     def _print(self, text: str) -> None:
         """Print TEXT, which is safe and may have colours of ours."""
@@ -99,7 +99,7 @@ class Console:
         took = seconds if seconds is not None else time.monotonic() - step.since if step else 0.0
         mark = self._paint("✔", GREEN) if ok else self._paint("✘", RED)
         at = "" if self.live else f"{_clock()} "
-        fitted = self._fit(self.safe(note, log), len(at) + 31)
+        fitted = self.fitted(self.safe(note, log), len(at) + 31)
         text = f"{at}{mark} {self.safe(name):<18} {took:6.1f} s  {fitted}"
         if self.folds and log and log.exists():
             text = FOLDED[self.folds](name, text, took, self._end_of(log))
@@ -134,11 +134,11 @@ class Console:
                 self._print(f"  {text}")
         self.line()
         sentence = self.safe(f"{step}: {failure.sentence}" if step else failure.sentence, log)
-        self._print(f"{self._paint('error:', RED)} {self._fit(sentence, 7)}")
+        self._print(f"{self._paint('error:', RED)} {self.fitted(sentence, 7)}")
         if log and log.exists():
             self._print(f"{self._paint('log:', YELLOW)} {self.safe(str(log))}")
         if failure.hint:
-            self._print(f"{self._paint('hint:', YELLOW)} {self._fit(self.safe(failure.hint), 6)}")
+            self._print(f"{self._paint('hint:', YELLOW)} {self.fitted(self.safe(failure.hint), 6)}")
 
     def durations(self, ran: Mapping[str, float], skipped: int, saved: float) -> None:
         """Print how long each step took, the longest first, and how many were up to date, which SAVED seconds."""
@@ -156,7 +156,8 @@ class Console:
         self.line()
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
-            self._print(f"  {self._paint(self.safe(name).ljust(width), DIM)}  {self._fit(self.safe(value), width + 4)}")
+            text = self.fitted(self.safe(value), width + 4)
+            self._print(f"  {self._paint(self.safe(name).ljust(width), DIM)}  {text}")
 
     def _end_of(self, log: Path) -> list[str]:
         """Return the last lines of LOG, and how many there are before them."""
@@ -172,8 +173,8 @@ class Console:
     def _paint(self, text: str, colour: str) -> str:
         return f"{colour}{text}{RESET}" if self.colour else text
 
-    def _fit(self, text: str, indent: int) -> str:
-        """Break TEXT between words at the width of the terminal and indent the rest.
+    def fitted(self, text: str, indent: int = 2) -> str:
+        """Return TEXT, which is safe, broken between words at the width of the terminal, with the rest indented.
 
         A path stays whole, and a command that a line has room for, so that it can be copied.
         """

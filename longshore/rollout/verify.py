@@ -32,7 +32,8 @@ LASTS = 330.0
 MEET = 10.0  # seconds to meet every replica once the answers are right
 CHECKED = 10.0  # seconds that the paths to check may answer 500 and above once the release is there
 MEET_PAUSE = 0.02  # seconds between two requests meanwhile
-
+# Ready pods may be out of reach: the kubelet's probes come from the node, which every policy lets in.
+SILENT = "nothing answers in time, as where a page is slow or a NetworkPolicy lets nobody in"
 
 ALWAYS = Asked()
 Get = Callable[[str], tuple[int, str]]
@@ -157,13 +158,13 @@ def _seen(get: Get, api: Api | None, wanted: Target | Release, asked: Asked) -> 
 
 def _sick(get: Get, paths: Iterable[str]) -> str:
     """Return which of PATHS does not answer below 500, and how; an empty text where all do."""
-    try:
-        for path in paths:
+    for path in paths:
+        try:
             _well(get, path)
-    except web_acl.Blocked:
-        raise
-    except OSError as problem:
-        return str(problem)
+        except web_acl.Blocked:
+            raise
+        except OSError as problem:
+            return f"{path} does not answer in time" if isinstance(problem, TimeoutError) else str(problem)
     return ""
 
 
@@ -238,7 +239,8 @@ def until_answers(
             end = time.monotonic() + deadline
             continue
         except OSError as error:
-            row, well, since, problem = 0, 0, time.monotonic(), str(error)
+            silent = isinstance(error, TimeoutError)
+            row, well, since, problem = 0, 0, time.monotonic(), SILENT if silent else str(error)
         # Right answers on a busy machine are slow; those in a row may become ANSWERS, each within its own timeout.
         if time.monotonic() > (min(end, unwell + CHECKED) if unwell else end) and not (0 < row < ANSWERS or well):
             raise Unverified(f"{site.url} does not serve the release: {problem}")

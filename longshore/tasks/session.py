@@ -94,7 +94,7 @@ class Session:
         self.settings = load.load(Path.cwd(), self._environ)
         if overrides := self.settings.overrides:  # not on standard output, which may be for a program
             for variable, key in overrides.items():
-                print(self.console.safe(f"overridden by {variable}: {key}"), file=sys.stderr)
+                print(self.console.fitted(self.console.safe(f"overridden by {variable}: {key}")), file=sys.stderr)
             self.data(overrides=overrides)
         log_dir = logs.folder(self.settings.work / "logs")
         self.runner = Runner(self._environ, log_dir=log_dir, cancellation=self.cancellation, redactor=self.redactor)
@@ -140,7 +140,7 @@ class Session:
         sources = partial(self.snapshot, committed=committed, commit=commit)
         world = World(self.settings, environment, self.runner, sources, **options)
         if world.ignored:
-            print(self.console.safe(f"warning: {world.ignored}"), file=sys.stderr)
+            print(self.console.fitted(self.console.safe(f"warning: {world.ignored}")), file=sys.stderr)
             self.data(credentials=world.ignored)
         return world
 

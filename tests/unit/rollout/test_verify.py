@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -18,7 +19,11 @@ RIGHT = {"digest": "sha256:new", "revision": "new", "pod": "app-1"}
 
 
 def ask(
-    site: Site, deadline: float = 5, replicas: Sequence[tuple[str, ...]] = (), asked: Asked = verify.ALWAYS
+    site: Site,
+    deadline: float = 5,
+    replicas: Sequence[tuple[str, ...]] = (),
+    asked: Asked = verify.ALWAYS,
+    client: verify.Client | None = None,
 ) -> set[str]:
     return verify.until_answers(
         site,
@@ -28,6 +33,7 @@ def ask(
         say=lambda text: None,
         asked=asked,
         replicas=lambda: replicas,
+        client=client,
     )
 
 
@@ -41,6 +47,24 @@ def test_another_digest_is_named_in_the_failure(site: Site) -> None:
     site.answers = [RIGHT | {"digest": "sha256:old", "revision": "old"}]
     with pytest.raises(verify.Unverified, match="it answers with revision old, digest sha256:old"):
         ask(site, deadline=0.2)
+
+
+def test_silence_is_said_with_what_may_cause_it(site: Site) -> None:
+    """The pods are ready, since the kubelet's probes are the node's, whatever a policy says."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with (
+            verify.Client(address, None, timeout=0.1) as client,
+            pytest.raises(verify.Unverified, match=r"nothing answers in time, .* NetworkPolicy lets nobody in"),
+        ):
+            ask(site, deadline=0.3, client=client)
+
+
+def test_a_path_that_is_silent_is_named(site: Site) -> None:
+    def get(path: str) -> tuple[int, str]:
+        raise TimeoutError("The read operation timed out")
+
+    assert verify._sick(get, ["/reports"]) == "/reports does not answer in time"
 
 
 def test_an_error_page_is_not_the_release(site: Site) -> None:
