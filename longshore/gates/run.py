@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from longshore.commands import checks
 from longshore.errors import BadInput, GateFailed
 from longshore.files import Memory, private_folder, write_atomically
-from longshore.gates import defaults, reports, suites, wanted
+from longshore.gates import defaults, reports, services, suites, wanted
 from longshore.gates.virtualenv import Virtualenv, Virtualenvs
 from longshore.gates.wanted import Wanted
 from longshore.graph.inputs import version
@@ -64,17 +64,18 @@ class Gates:
             self._require(path.partition("::")[0], f"paths under [gates.tests.{name}] names", "test")
         virtualenv = self.virtualenv(name, progress)
         junit, coverage = self._fresh(f"junit-{name}.xml"), self._fresh(f"coverage-{name}.xml")
-        command = checks.pytest(
-            virtualenv.python if virtualenv else self.python,
-            self.report,
-            name,
-            suite.paths,
-            leave_out=left_out,
-            covers=suite.covers,
-            takes=suite.env,
-            env=self._active(virtualenv),
-        )
-        ended = self._run(command, junit, coverage, on_line=lambda line: progress(line.strip()))
+        with services.beside(name, suite, self.runner, self.folder) as variables:
+            command = checks.pytest(
+                virtualenv.python if virtualenv else self.python,
+                self.report,
+                name,
+                suite.paths,
+                leave_out=left_out,
+                covers=suite.covers,
+                takes=suite.env,
+                env=self._active(virtualenv) | variables,
+            )
+            ended = self._run(command, junit, coverage, on_line=lambda line: progress(line.strip()))
         if not (text := _read(junit)):
             hint = f"the full output is in {ended.log}"
             raise GateFailed("the tests left no report", detail=ended.tail, hint=hint)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from longshore.commands.checks import INDEX
@@ -89,6 +90,9 @@ def _step(
 
 def _suite(gates: Gates, name: str, suite: Suite, sources: Snapshot) -> Step:
     settings = {f"gates.tests.{name}.paths": suite.paths}
+    if suite.services:
+        settings[f"gates.tests.{name}.services"] = to_builtins(suite.services)
+    beside = (service.run[0] for service in suite.services.values())
     tools, files, installed = _installed(gates, name, sources)
     return Step(
         name=f"test-{name}",
@@ -96,7 +100,7 @@ def _suite(gates: Gates, name: str, suite: Suite, sources: Snapshot) -> Step:
         run=lambda progress, _: gates.suite(name, progress),
         reads=Inputs(
             files=(*suite.reads, *suite.paths, *files),
-            tools=("python", *tools),
+            tools=("python", *tools, *beside),
             settings=settings,
             observed=variables(suite.env, gates.runner.environ) | installed,
         ),

@@ -30,7 +30,7 @@ def step(group: str, gate: Gate, root: Path, runner: Runner, sources: Callable[[
             for top in (folder, root):
                 (top / name).unlink(missing_ok=True)
         try:
-            ended = runner.run(_in(command, folder), on_line=lambda line: progress(line.strip()))
+            ended = runner.run(within(command, folder), on_line=lambda line: progress(line.strip()))
         except ToolMissing:
             raise _missing(group, gate.run[0]) from None
         finally:
@@ -60,7 +60,7 @@ def step(group: str, gate: Gate, root: Path, runner: Runner, sources: Callable[[
     )
 
 
-def _in(command: Command, folder: Path) -> Command:
+def within(command: Command, folder: Path) -> Command:
     """Return COMMAND in FOLDER; a script that is named by its path is the one of the sources."""
     program, *words = command.argv
     return replace(command, cwd=folder, argv=(str(folder / program) if "/" in program else program, *words))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ LINGER = 1.0
 class Group:
     """PROCESS, the leader of a group that runs COMMAND.
 
-    TERM goes to the whole group at the deadline, at a signal to us and, if the command only reads, when the run has
-    failed elsewhere; KILL follows after the command's grace or at a second Ctrl-C.
+    TERM goes to the whole group at the deadline, at a signal to us, once ENOUGH returns true and, if the command only
+    reads, when the run has failed elsewhere; KILL follows after the command's grace or at a second Ctrl-C.
     """
 
-    def __init__(self, process: Any, command: Command, cancellation: Cancellation) -> None:
+    def __init__(
+        self, process: Any, command: Command, cancellation: Cancellation, enough: Callable[[], bool] | None = None
+    ) -> None:
         self.process, self.command, self.cancellation = process, command, cancellation
+        self._enough = enough or (lambda: False)
         self.started = time.monotonic()
         self.ended_at: float | None = None  # when the leader was first seen to have ended
         self.late = False
@@ -39,7 +43,7 @@ class Group:
             return now - self.ended_at > LINGER
         self.late = self.late or now - self.started > self.command.deadline
         stopped = self.cancellation.stopping and self.command.kind is Kind.QUERY
-        if self.late or self.cancellation.requested or stopped:
+        if self.late or self.cancellation.requested or stopped or self._enough():
             if self._asked_at is None:
                 self._asked_at = now
                 self._signal(signal.SIGTERM)

@@ -114,8 +114,15 @@ class Runner:
         own = {name: value.reveal() if isinstance(value, Secret) else value for name, value in command.env.items()}
         return ambient.chosen(self.environ, command.takes, self.direct) | own
 
-    def run(self, command: Command, *, on_line: Listener | None = None, check: bool = True) -> Result:
-        """Run COMMAND to its end; ON_LINE gets each line that it prints.
+    def run(
+        self,
+        command: Command,
+        *,
+        on_line: Listener | None = None,
+        check: bool = True,
+        enough: Callable[[], bool] | None = None,
+    ) -> Result:
+        """Run COMMAND to its end; ON_LINE gets each line that it prints. It is ended once ENOUGH returns true.
 
         Raises ToolMissing, CommandFailed (unless `check` is off), DeadlineExceeded, DiskFull, and Interrupted after the
         whole process group has ended.
@@ -133,7 +140,7 @@ class Runner:
                 if command.survives and log:
                     exit_code, raw = self._follow(command, output, log.with_suffix(".raw"))
                 else:
-                    exit_code, raw = self._supervise(command, output)
+                    exit_code, raw = self._supervise(command, output, enough)
         except OSError as problem:
             if problem.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskFull(f"the disk is full: {command.program} could not write its output") from None
@@ -151,7 +158,7 @@ class Runner:
             process = self._start(command, stream, stream)
         return int(process.pid)
 
-    def _supervise(self, command: Command, output: Output) -> tuple[int, bytes]:
+    def _supervise(self, command: Command, output: Output, enough: Callable[[], bool] | None) -> tuple[int, bytes]:
         """Run COMMAND with pipes; return its exit code and standard output."""
         private, quiet = command.private, command.quiet
         sinks = [Sink(self.redactor, output, keep=out, private=private, quiet=out and quiet) for out in (True, False)]
@@ -159,7 +166,7 @@ class Runner:
         readers, writers = zip(*(os.pipe() for _ in sinks), strict=True)
         try:
             with os.fdopen(writers[0], "wb") as out, os.fdopen(writers[1], "wb") as err:
-                group = Group(self._start(command, out, err), command, self.cancellation)
+                group = Group(self._start(command, out, err), command, self.cancellation, enough)
             self._watch(command, "+", group.process.pgid)
             with selectors.DefaultSelector() as selector:
                 for reader, sink in zip(readers, sinks, strict=True):

@@ -17,6 +17,7 @@ from longshore.settings.values import (
     Reason,
     Region,
     Requirement,
+    StepName,
     Variable,
 )
 
@@ -25,11 +26,24 @@ SMOKE_TESTS = "tests/smoke"  # they are a release's, and run against its address
 Program = Annotated[list[str], Meta(min_length=1, description="a program and its arguments")]
 
 
+class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[gates.tests.SUITE.services.NAME]`: a program `run` with its arguments, no shell, that is there for the tests.
+
+    It has to listen within `deadline` seconds on `{port}` of 127.0.0.1, a free one; `{folder}` is an empty folder. Both
+    go with it. They are filled into `run` and into the values of `env`, variables that the tests get.
+    """
+
+    run: Program
+    env: dict[Variable, str] = {}
+    deadline: Deadline = 60.0
+
+
 class Suite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[gates.tests.NAME]`: the tests under `paths`, which run again when a file under `reads` has changed.
 
     `covers` are the packages whose coverage the report states. `cores` are kept busy; a suite that mostly waits gets 0.
-    `env` are variables of the shell that the tests get, beside PATH, HOME, locale and proxies.
+    `env` are variables of the shell that the tests get, beside PATH, HOME, locale and proxies. `services` run beside
+    them.
 
     The rest says what the application's own virtualenv has for them, beside what its lock pins. `python` is a version
     or a program, as uv takes it; without it, the one that the sources name. `install` are files of requirements, extras
@@ -39,6 +53,7 @@ class Suite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     paths: list[str]
     reads: list[str]
     env: list[Variable] = []
+    services: dict[StepName, Service] = {}
     python: Python = ""
     install: list[Requirement] = []
     groups: list[Group] = []
