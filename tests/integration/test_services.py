@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_gate_modes import ROOT, git, invoke, project, settings
+from tests.integration.gated import ROOT, git, invoke, project, settings
 
 __all__ = ["project"]
 
