@@ -36,7 +36,8 @@ def beside(name: str, suite: Suite, runner: Runner, sources: Path) -> Iterator[d
                 return text.replace("{port}", str(port)).replace("{folder}", folder)
 
             command = within(query(*map(filled, service.run), takes=tuple(suite.env), deadline=LASTS), sources)
-            running[each] = stack.enter_context(Beside(runner, command, f"test-{name}-{each}"))
+            log = runner.log and runner.log.with_name(f"test-{name}-{each}.log")
+            running[each] = stack.enter_context(Beside(runner, command, log))
             _wait(f"{each} of [gates.tests.{name}]", service, running[each], port, runner)
             variables |= {variable: filled(text) for variable, text in service.env.items()}
         yield variables

@@ -86,11 +86,23 @@ class Runner:
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[Path | None]:
         """Have all that this thread runs in the meantime write to one log, named after the step NAME."""
-        self._thread.log = self.log_dir / f"{name}.log" if self.log_dir else None
+        with self.writes(self.log_dir / f"{name}.log" if self.log_dir else None):
+            yield self.log
+
+    @contextlib.contextmanager
+    def writes(self, log: Path | None) -> Iterator[None]:
+        """Have all that this thread runs in the meantime write to LOG; with None, each command to one of its own."""
+        self._thread.log = log
         try:
-            yield self._thread.log
+            yield
         finally:
             self._thread.log = None
+
+    @property
+    def log(self) -> Path | None:
+        """The log of the step that this thread does, if it does one."""
+        log: Path | None = getattr(self._thread, "log", None)
+        return log
 
     @contextlib.contextmanager
     def fenced(self, check: Callable[[], None]) -> Iterator[None]:
@@ -252,8 +264,8 @@ class Runner:
         if not self.log_dir.parent.exists():
             private_folder(self.log_dir.parent)
         private_folder(self.log_dir)
-        if log := getattr(self._thread, "log", None):
-            return Path(log)
+        if self.log:
+            return self.log
         with self._lock:
             self._logs += 1
             return self.log_dir / f"{self._logs:03d}-{Path(program).name}.log"

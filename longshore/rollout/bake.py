@@ -1,9 +1,8 @@
-"""Tests a release after it was verified: the smoke tests, then the bake, a period under observation."""
+"""Bakes a release after it was verified: a period under observation."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import time
 from pathlib import Path
@@ -11,49 +10,17 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from longshore import AGENT
-from longshore.commands import checks
-from longshore.errors import DeadlineExceeded, GateFailed
-from longshore.gates import reports
 from longshore.graph.steps import Progress
 from longshore.rollout.probe import TIMEOUT, Probe
-from longshore.rollout.records import Release
 from longshore.rollout.site import Site
 from longshore.rollout.verdict import Outcome, Verdict
 from longshore.rollout.watch import Watcher
-from longshore.settings.gates import SMOKE_TESTS
-from longshore.settings.rollout import SMOKE
 
 # Requests a second: enough to notice a failure, too few to be a load, or to reach the rate that the web ACL allows an
 # address even when the bake never ends: Terraform's rate_limit is 2,000 in five minutes.
 RATE = 4.0
 SETTLE = 10.0  # seconds that a release gets to recover at the end of the bake
 EXPLAIN = 3  # looks for the cause of failed requests, each of half a second
-
-
-def smoke(site: Site, release: Release, **more: str) -> str:
-    """Run the sources' tests/smoke against RELEASE; return what failed, an empty text for nothing.
-
-    MORE are environment variables for them.
-    """
-    sources = site.sources()
-    if not (sources / SMOKE_TESTS).is_dir():
-        return ""
-    report = site.report / "smoke.xml"
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.unlink(missing_ok=True)
-    env = {"LONGSHORE_URL": site.url, "LONGSHORE_REVISION": release.revision, "LONGSHORE_DIGEST": release.digest}
-    env |= {"LONGSHORE_USER_AGENT": AGENT} | more
-    if site.authority:
-        env["LONGSHORE_CA"] = str(site.authority)
-    try:
-        command = checks.smoke(sys.executable, report, SMOKE_TESTS, root=sources, env=env, deadline=SMOKE)
-        site.runner.run(command, check=False)
-        reports.tests(report.read_text(encoding="utf-8") if report.exists() else "")
-    except (GateFailed, DeadlineExceeded) as problem:
-        first = " ".join(problem.detail.split()[:40]) if isinstance(problem, GateFailed) else ""
-        return f"the smoke tests fail: {problem.sentence}" + (f": {first}" if first else "")
-    return ""
 
 
 class Asking:

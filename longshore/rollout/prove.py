@@ -18,7 +18,7 @@ from longshore.graph.steps import Progress
 from longshore.kubernetes.api import UNANSWERED, Api
 from longshore.kubernetes.apply import apply, path
 from longshore.kubernetes.paths import collection
-from longshore.rollout import bake, barepods, evidence, verify
+from longshore.rollout import bake, barepods, evidence, smoke, verify
 from longshore.rollout.barepods import PROVE as LABEL
 from longshore.rollout.barepods import TakenBack, roomless, workload
 from longshore.rollout.manifest import Manifest, Object
@@ -171,4 +171,4 @@ def _ask(site: Site, release: Release, candidate: _Candidate, progress: Progress
         progress("running the smoke tests")
         environ = site.runner.environ
         direct = ",".join(filter(None, (environ.get("no_proxy") or environ.get("NO_PROXY"), "127.0.0.1")))
-        return bake.smoke(behind, release, LONGSHORE_PROVE="1", no_proxy=direct, NO_PROXY=direct)
+        return smoke.run(behind, release, LONGSHORE_PROVE="1", no_proxy=direct, NO_PROXY=direct)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from longshore.files import write_atomically
 from longshore.graph.steps import Progress
 from longshore.kubernetes.apply import apply
-from longshore.rollout import bake, jobs, pruning, scaled, served, verify, watch, web_acl
+from longshore.rollout import bake, jobs, pruning, scaled, served, smoke, verify, watch, web_acl
 from longshore.rollout.manifest import Manifest
 from longshore.rollout.pods import old
 from longshore.rollout.records import Release
@@ -21,6 +21,7 @@ from longshore.rollout.verdict import Outcome, Verdict, workloads
 from longshore.rollout.watch import Watcher
 from longshore.settings.rollout import DRAIN
 
+Tests = Callable[[], str]
 HASTE = 5.0  # seconds in which the address must answer while old pods drain, which may answer, too: then they go first
 
 
@@ -54,20 +55,23 @@ def _settle(site: Site, release: Release, progress: Progress, *, new: bool, repl
     scaled.keep(site, objects)
     apply(site.cluster, site.runner, objects, first=release.number == 1)
     judged = manifest.workloads if new else workloads(manifest.lasting)
-    with Watcher(site.cluster, site.runner, judged, environment.patience, since) as watcher:
+    with (
+        Watcher(site.cluster, site.runner, judged, environment.patience, since) as watcher,
+        smoke.prepared(site, release) if new else contextlib.nullcontext() as tests,
+    ):
         good = verdict = watcher.until_verdict(environment.rollout_deadline, progress)
         if good.outcome is not Outcome.GOOD:
             return good
         why = _why_wait(site, manifest, replaced, new=new)
         if not why:
             beside = watcher.leaving()
-            verdict = _tried(site, release, watcher, good, progress, new=new, deadline=HASTE if beside else None)
+            verdict = _tried(site, release, watcher, good, progress, tests, deadline=HASTE if beside else None)
             if verdict.outcome is Outcome.BAD and (beside or watcher.leaving()):
                 why = "since one of them may have answered"
         if why:
             verdict = _drained(watcher, good, progress, why)
             if verdict.outcome is Outcome.GOOD:
-                verdict = _tried(site, release, watcher, good, progress, new=new)
+                verdict = _tried(site, release, watcher, good, progress, tests)
         with contextlib.suppress(OSError):  # a full disk keeps nobody from returning
             write_atomically(site.report / "pods.json", json.dumps(watcher.told(), indent=1))
         return replace(verdict, draining=watcher.leaving())
@@ -105,11 +109,11 @@ def _tried(
     watcher: Watcher,
     good: Verdict,
     progress: Progress,
+    tests: Tests | None,
     *,
-    new: bool,
     deadline: float | None = None,
 ) -> Verdict:
-    """Return the verdict on a GOOD release whose address is asked, and which is tested and baked where it is NEW.
+    """Return the verdict on a GOOD release whose address is asked; one that has TESTS still passes them and is baked.
 
     DEADLINE is for the address, in seconds, where it is less than that of the settings.
     """
@@ -129,7 +133,7 @@ def _tried(
 
     try:
         answered = verified()
-        failure = _smoke(site, release, verified, progress) if new else ""
+        failure = _smoke(site, release, verified, progress, tests) if tests else ""
     except verify.Unverified as problem:
         return replace(good, outcome=Outcome.BAD, sentence=problem.sentence)
     verdict = good
@@ -138,16 +142,16 @@ def _tried(
         verdict = replace(verdict, sentence=sentence)
     if failure:
         verdict = replace(verdict, outcome=Outcome.BAD, sentence=failure)
-    elif new and environment.bake:
+    elif tests and environment.bake:
         verdict = bake.bake(site, watcher, verdict, progress)
     return verdict
 
 
-def _smoke(site: Site, release: Release, verified: Callable[[], object], progress: Progress) -> str:
-    """Return what failed of the smoke tests; where the web ACL answered them, they run again once it does not."""
+def _smoke(site: Site, release: Release, verified: Callable[[], object], progress: Progress, tests: Tests) -> str:
+    """Return what failed of the smoke TESTS; where the web ACL answered them, they run again once it does not."""
     progress("running the smoke tests")
-    failure = bake.smoke(site, release)
+    failure = tests()
     if failure and verify.blocked(site.url, site.authority, release.content.asked.version or "/"):
         verified()
-        failure = bake.smoke(site, release)
+        failure = tests()
     return failure

@@ -90,9 +90,9 @@ CRASHES = WORKER + """command = ["sh", "-c", "echo no such queue; exit 3"]\n"""
 class Queued(Apps):
     """The application with workers, which is asked for what they have done."""
 
-    def release_of(self, note: str, more: str = WORKER + OTHERS) -> Ran:
-        """Deploy a commit that differs in NOTE, which is no part of the image; it may fail."""
-        self.become("workers", edit={"k8s/note.txt": note}, more=more)
+    def release_of(self, note: str, more: str = WORKER + OTHERS, app: str = "workers") -> Ran:
+        """Deploy a commit of APP that differs in NOTE, which is no part of the image; it may fail."""
+        self.become(app, edit={"k8s/note.txt": note}, more=more)
         return self.ship(deadline=FIRST_START)
 
     def order(self, first: int, count: int, seconds: int) -> None:
@@ -201,3 +201,23 @@ def test_what_is_taken_out_of_the_settings_leaves_the_cluster(queued: Queued) ->
     kinds = "deployments,cronjobs,networkpolicies,poddisruptionbudgets"
     names = {each["metadata"]["name"] for each in queued.kubectl("get", kinds)["items"]}
     assert not {name for name in names if "worker" in name or "tick" in name}, names
+
+
+@pytest.mark.slow
+def test_a_rollout_loses_no_job_of_rq_with_a_real_redis(queued: Queued) -> None:
+    first = queued.release_of("rq", WORKER, app="rq")
+    assert first.exit_code == 0, first.err
+    queued.order(500, 6, 4)
+    queued.until(lambda told: "500" in told["begun"])
+    old = {pod["metadata"]["name"] for pod in queued.pods(WORKERS)}
+    queued.admin("delete", "pods", "-l", WORKERS, "--wait=false")
+    jobs = [str(number) for number in range(500, 506)]
+    told = queued.until(lambda told: set(jobs) <= set(told["done"]))
+    assert (sorted(told["done"]), sorted(told["begun"])) == (jobs, jobs), "each is done, and once"
+    queued.order(510, 6, 4)
+    released = queued.release_of("rq while jobs run", WORKER, app="rq")
+    assert (released.exit_code, released.data["changed"]) == (0, True), released.err
+    jobs += [str(number) for number in range(510, 516)]
+    told = queued.until(lambda told: set(jobs) <= set(told["done"]))
+    assert (sorted(told["done"]), sorted(told["begun"])) == (jobs, jobs), "each is done, and once"
+    assert not old & {pod["metadata"]["name"] for pod in queued.pods(WORKERS)}

@@ -228,6 +228,8 @@ def test_an_interrupted_run_leaves_no_pod_behind(prover: Prover) -> None:
 
 
 def test_a_run_that_lost_its_lease_stops_and_takes_its_pod_along(prover: Prover) -> None:
+    prover.site = site_of(prover.kubernetes, prover.kubectl, prover.folder, settings={"prove": 20.0})
+
     def lost() -> None:
         if any(step.startswith("proving: 0 of") for step in prover.steps):
             raise StateUnknown("the lease is lost")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import msgspec
 import pytest
 
 from longshore.errors import BadInput, DeadlineExceeded, RolledBack, StateUnknown
-from longshore.rollout import bake, records, secrets, verify
+from longshore.rollout import records, secrets, smoke, verify
 from longshore.rollout.attempt import ReleaseResult
 from longshore.rollout.secrets import Secrets
 from tests.unit.rollout.shop import Shop
@@ -147,7 +148,7 @@ def test_a_failure_of_any_kind_once_something_was_applied_leaves_the_state_unkno
         raise DeadlineExceeded("kubectl was stopped after 60 s")
 
     shop.release("one")
-    monkeypatch.setattr(bake, "smoke", slow)
+    monkeypatch.setattr(smoke, "prepared", lambda *_: contextlib.nullcontext(slow))
     with pytest.raises(StateUnknown, match="kubectl was stopped after 60 s"):
         shop.release("two")
 

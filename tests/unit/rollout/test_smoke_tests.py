@@ -11,7 +11,7 @@ from longshore import AGENT
 from longshore.errors import DeadlineExceeded
 from longshore.process.command import Command
 from longshore.process.runner import Result
-from longshore.rollout import bake
+from longshore.rollout import smoke
 from tests.unit.rollout.kubectl import Kubectl
 from tests.unit.rollout.kubernetes import Kubernetes
 from tests.unit.rollout.sites import site_of
@@ -21,8 +21,8 @@ REPORTS = Path(__file__).parents[2] / "data" / "reports"
 PASSED, FAILED, EMPTY = ((REPORTS / f"junit-{name}.xml").read_text() for name in ("good", "bad", "empty"))
 
 
-def smoke(kubernetes: Kubernetes, kubectl: Kubectl, folder: Path) -> str:
-    return bake.smoke(site_of(kubernetes, kubectl, folder), recorded(2, revision="two"))
+def run(kubernetes: Kubernetes, kubectl: Kubectl, folder: Path) -> str:
+    return smoke.run(site_of(kubernetes, kubectl, folder), recorded(2, revision="two"))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def sources(tmp_path: Path) -> Path:
 def test_sources_without_smoke_tests_have_none_to_fail(
     kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path
 ) -> None:
-    assert smoke(kubernetes, kubectl, tmp_path) == ""
+    assert run(kubernetes, kubectl, tmp_path) == ""
     assert kubectl.ran == []
 
 
@@ -42,7 +42,7 @@ def test_smoke_tests_are_those_of_the_sources_and_told_what_to_ask(
     kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path, sources: Path
 ) -> None:
     kubectl.junit = PASSED
-    assert smoke(kubernetes, kubectl, tmp_path) == ""
+    assert run(kubernetes, kubectl, tmp_path) == ""
     (command,) = kubectl.ran
     assert command.cwd == sources
     assert command.env == {
@@ -57,7 +57,7 @@ def test_smoke_tests_are_those_of_the_sources_and_told_what_to_ask(
 def test_the_test_that_failed_is_named(kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path, sources: Path) -> None:
     kubectl.junit = FAILED
     failure = "the smoke tests fail: 1 of 4 tests failed: t.test_bad::test_fails assert 1 == 2"
-    assert smoke(kubernetes, kubectl, tmp_path) == failure
+    assert run(kubernetes, kubectl, tmp_path) == failure
 
 
 @pytest.mark.parametrize("junit", ["", EMPTY, "no XML"])
@@ -65,18 +65,18 @@ def test_smoke_tests_that_tested_nothing_have_failed(
     kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path, sources: Path, junit: str
 ) -> None:
     kubectl.junit = junit
-    assert smoke(kubernetes, kubectl, tmp_path).startswith("the smoke tests fail: ")
+    assert run(kubernetes, kubectl, tmp_path).startswith("the smoke tests fail: ")
 
 
 def test_the_report_of_an_earlier_run_counts_for_nothing(
     kubernetes: Kubernetes, kubectl: Kubectl, tmp_path: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubectl.junit = PASSED
-    assert smoke(kubernetes, kubectl, tmp_path) == ""
+    assert run(kubernetes, kubectl, tmp_path) == ""
 
     def hangs(command: Command, **_: Any) -> Result:
         raise DeadlineExceeded("python was ended after 300 s")
 
     monkeypatch.setattr(kubectl, "run", hangs)
-    assert smoke(kubernetes, kubectl, tmp_path) == "the smoke tests fail: python was ended after 300 s"
+    assert run(kubernetes, kubectl, tmp_path) == "the smoke tests fail: python was ended after 300 s"
     assert not (tmp_path / "work" / "report" / "smoke.xml").exists()
