@@ -218,7 +218,7 @@ class Gates:
         if app.requirements != Application().requirements:  # somebody has named it
             self._require(app.requirements, "requirements under [application] is", "scan")
         lock = dependencies.find(app, sources)
-        examined, unchecked = self._ask(lock, locks.pins(lock, sources)) if lock else ("", "the sources have no lock")
+        examined, unchecked = self._ask(lock, locks.pins(lock, sources)) if lock else ("", _unknown(sources))
         if unchecked and self.settings.gates.dependencies == "required":
             hint = '`dependencies = "when-reachable"` lets this pass'
             raise GateFailed(f"dependencies were not checked: {unchecked}", hint=hint)
@@ -279,6 +279,16 @@ def _clean(tool: str, ended: Ended, note: str) -> str:
             hint=f"the full output is in {ended.log}" if ended.log else "",
         )
     return note
+
+
+def _unknown(sources: Snapshot) -> str:
+    """Return why it is not known which lock is the application's."""
+    listed = " or ".join(dependencies.listed(sources)[:3])
+    return (
+        f"only `requirements` under [application] can say whether it is {listed}"
+        if listed
+        else "the sources have no lock"
+    )
 
 
 def _parts(names: Iterable[str]) -> list[list[str]]:

@@ -43,10 +43,6 @@ WINDOWS = re.compile(r";.*\b(?:sys_platform|platform_system|os_name)\s*==\s*[\"'
 DOCKERFILE = re.compile(
     r"(?!\.|(?:ci|docs|examples|tests)/)(?:.*/)?(?:(?:[\w-]+\.)?Dockerfile|Containerfile|Dockerfile[.-]\w+)"
 )
-LISTS = re.compile(
-    r"(?i)^(?!docs?/|tests?/)(?:.*/)?(?:(?:[^/]*requirements?[^/]*|requirements/[^/]+)\.(?:txt|in)"
-    rf"|{'|'.join(map(re.escape, locks.KINDS))})$"
-)
 MADE_BY = {"pyproject.toml": "`poetry lock` or `uv lock`", "Pipfile": "`pipenv lock`"}
 MADE_BY |= dict.fromkeys(("setup.py", "environment.yml", "environment.yaml"), FREEZE)
 OLD = re.compile(r"(?im)^psycopg2[-_]binary(?=\s*==\s*2\.(?:[0-8]\b|9\.[0-4]\b))")  # 3.11 has no wheel of it
@@ -117,7 +113,7 @@ def _lock(app: Application, sources: Snapshot) -> str:
     if found := dependencies.required(app, sources) or dependencies.described(app, sources):
         return found
     sentence = f"{app.dockerfile} does not exist, and nothing says what the application depends on"
-    lists = [f'`requirements = "{name}"` under [application] takes it' for name in sources.entries if LISTS.match(name)]
+    lists = [f'`requirements = "{name}"` under [application] takes it' for name in dependencies.listed(sources)]
     made = [f"{how} makes one of {name}" for name in sources.entries if (how := MADE_BY.get(name.rpartition("/")[2]))]
     other = f"add a Dockerfile, or one of {', '.join(locks.KINDS)}; `requirements` under [application] names another"
     raise BadInput(sentence, hint="; ".join((*lists[:3], other, *made[:3])))

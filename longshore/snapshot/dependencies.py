@@ -18,6 +18,10 @@ from longshore.snapshot.snapshot import Snapshot
 
 FOLDER = tuple(f"requirements/{name}.txt" for name in ("production", "prod", "base", "requirements"))
 ASIDE = re.compile(r"(?:docs?|tests?|examples?)/|\.")  # what lies there is not the application's
+LISTS = re.compile(
+    r"(?i)^(?!docs?/|tests?/)(?:.*/)?(?:(?:[^/]*requirements?[^/]*|requirements/[^/]+)\.(?:txt|in)"
+    rf"|{'|'.join(map(re.escape, KINDS))})$"
+)
 PROJECT = re.compile(r"(?m)^\[(?:project|tool\.poetry)\]|\bsetup\(")
 
 
@@ -41,6 +45,11 @@ def places(kinds: Iterable[str], app: Application, sources: Snapshot) -> Iterato
     likely = (name.partition("/") for name in files if name.endswith(kinds) and not ASIDE.match(name))
     below = {f"{folder}/" for folder, _, name in likely if name in kinds}
     yield from (prefix + kind for prefix in below for kind in kinds if prefix + kind in files and len(below) == 1)
+
+
+def listed(sources: Snapshot) -> list[str]:
+    """Return the files, wherever they lie, that somebody may have meant."""
+    return [name for name in sources.entries if LISTS.match(name)]
 
 
 def described(app: Application, sources: Snapshot) -> str:

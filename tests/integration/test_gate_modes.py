@@ -170,3 +170,14 @@ def test_an_application_without_a_lock_is_not_said_to_be_examined(project: Path)
     settings(project, '[gates]\ndependencies = "required"\n')
     code, document, _ = invoke(project, "scan")
     assert (code, document["error"]) == (5, "dependencies were not checked: the sources have no lock")
+
+
+def test_of_two_locks_neither_is_said_to_be_missing(project: Path) -> None:
+    git(project, "rm", "-q", "requirements/application.txt")
+    for name in ("api", "jobs"):
+        (project / name).mkdir()
+        (project / name / "requirements.txt").write_text("flask==3.1.2\n", encoding="utf-8")
+    code, _, heard = invoke(project, "scan")
+    assert code == 0, heard
+    said = "only `requirements` under [application] can say whether it is api/requirements.txt or jobs/requirements.txt"
+    assert f"NOT CHECKED: {said}" in " ".join(heard.split())
