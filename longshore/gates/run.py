@@ -6,18 +6,17 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from longshore.commands import checks
 from longshore.errors import BadInput, GateFailed
-from longshore.files import Memory, private_folder, write_atomically
-from longshore.gates import defaults, reports, services, suites, wanted
+from longshore.files import private_folder, write_atomically
+from longshore.gates import credentials, defaults, reports, services, suites, wanted
 from longshore.gates.virtualenv import Virtualenv, Virtualenvs
 from longshore.gates.wanted import Wanted
-from longshore.graph.inputs import version
 from longshore.graph.steps import Progress, Result
 from longshore.pipeline import files
 from longshore.process.command import Command
@@ -31,12 +30,9 @@ from longshore.snapshot import dependencies, locks, python
 from longshore.snapshot.snapshot import Snapshot
 
 YAML = ("k8s", ".github", ".gitlab-ci.yml", ".pre-commit-config.yaml")
-# Locks and recorded reports: full of what looks like keys.
-HASHES = ("requirements/", "terraform/.terraform.lock.hcl", "tests/data/")
 TYPES = ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg")
 MYPY = re.compile(r"(?ms)^\[(tool\.)?mypy\].*?(?=^\[|\Z)")
 NAMED = re.compile(r"(?m)^(files|packages|modules)\s*=")
-FILE = "100"  # how git's modes of plain files begin
 
 
 class Gates:
@@ -188,26 +184,8 @@ class Gates:
         return reports.bandit(_read(report))
 
     def secrets(self) -> str:
-        """Look for credentials in all files; one that was clean before is not read again."""
-        entries = self._sources().entries
-        left_out = {*locks.EXPORTS, *locks.CONVERTED}  # full of hashes, too
-        plain = [name for name in entries if entries[name].startswith(FILE) and not name.startswith(HASHES)]
-        names = [name for name in plain if Path(name).name not in left_out and name != reports.BASELINE]
-        marks = {name: f"{name} {entries[name]}" for name in names}
-        baseline = _read(self.folder / reports.BASELINE)
-        # A file is clean by a version, what that is told, and what is accepted.
-        told = (version("detect-secrets"), checks.ALEMBIC, entries.get(reports.BASELINE, ""))
-        memory, tool = Memory(self.settings.work / "cache"), " ".join(told).strip()
-        known = memory.get("scanned")
-        clean = set(known.get("clean", ())) if known.get("tool") == tool else set()
-        with tempfile.TemporaryDirectory(prefix="longshore-") as folder:
-            planted = Path(folder) / "planted.txt"  # the scanner has to find the key in this file
-            planted.write_text("aws_access_key_id = AKIA" + "QYLPMN5HHHFPZAM2\n", encoding="utf-8")
-            asked = _parts(name for name in names if marks[name] not in clean)
-            outputs = [self._run(checks.secrets(self.python, *part, str(planted))).stdout for part in asked]
-        note = reports.secrets(outputs, str(planted), len(names), baseline)
-        memory.put("scanned", tool=tool, clean=sorted(marks.values()))
-        return note
+        """Look for credentials in all files."""
+        return credentials.scan(self._sources(), self.settings.work, self.python, self._run)
 
     def dependencies(self) -> Result:
         """Ask the package index and the advisory service about what the lock pins.
@@ -289,20 +267,6 @@ def _unknown(sources: Snapshot) -> str:
         if listed
         else "the sources have no lock"
     )
-
-
-def _parts(names: Iterable[str]) -> list[list[str]]:
-    """Return NAMES in lists that each fit on a command line; one empty list where there are none."""
-    room = min(os.sysconf("SC_ARG_MAX") // 2, 1 << 20)  # bytes; the variables need some as well
-    parts: list[list[str]] = [[]]
-    size = 0
-    for name in names:
-        size += len(os.fsencode(name)) + 9  # with its end and the pointer to it
-        if size > room:
-            parts.append([])
-            size = 0
-        parts[-1].append(name)
-    return parts
 
 
 def _read(report: Path) -> str:

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from longshore.commands.checks import INDEX
 from longshore.gates import theirs
+from longshore.gates.credentials import HASHES
 from longshore.gates.own import variables
-from longshore.gates.run import HASHES, YAML, Gates
+from longshore.gates.run import YAML, Gates
 from longshore.gates.wanted import DESCRIBED
 from longshore.graph.inputs import Inputs, Observed
 from longshore.graph.steps import Progress, Result, Step, Values
