@@ -13,7 +13,8 @@ OTHER = r"None\b|[\"'\d\[{]|(?:[\w.]+\.)?(?:Blueprint|APIRouter|Typer|Celery|Das
 OBJECT = re.compile(ASSIGNED.format("app|application") + rf"(?!{OTHER})\S", re.MULTILINE)
 # Whatever its name, this is one: made by a framework's class or by a factory, or what Dash calls its server.
 FACTORIES = "(?:(?:create|make|build|init)_(?:flask_)?app(?:lication)?|app_factory)"
-MADE = rf"(?:[\w.]+\.)?(?:(?:API)?Flask|FastAPI|Quart|Starlette|Litestar|{FACTORIES})\(|app\.server\b"
+CLASSES = "(?:API)?Flask|FastAPI|Quart|Starlette|Litestar|(?:Flask|Async)App"
+MADE = rf"connexion\.App\(|(?:[\w.]+\.)?(?:{CLASSES}|{FACTORIES})\(|app\.server\b"
 KNOWN = re.compile(rf"{ASSIGNED.format('[A-Za-z_0-9]+')}(?:{MADE})", re.MULTILINE)
 CALLABLE = re.compile(r"^def (app|application)\(environ, start_response\)", re.MULTILINE)
 IMPORTED = re.compile(r"^from [\w.]+ import (?:.*[\s,(])?(app|application)\s*(?:[,)#].*)?$", re.MULTILINE)
@@ -26,6 +27,9 @@ ENTRY: Kinds = (*USUAL[:3], IMPORTED, *USUAL[3:])  # of files that are there to 
 RUNS = r"(?m)^(?:{}\w*app|application|api|server|(socketio|uvicorn))\.run(?:_server)?\("  # {}: what else is one
 ASYNCHRONOUS = re.compile(r"^(?:from|import) (?:fastapi|quart|starlette|litestar)\b", re.MULTILINE)
 SYNCHRONOUS = re.compile(r"^(?:from|import) (?:flask|dash)\b", re.MULTILINE)
+CONNEXION = re.compile(r"^(?:from|import) connexion\b", re.MULTILINE)
+# Flask's application within another; {}: how that is called.
+WITHIN = r"(?m)^\s*(?:{}\s*(?::[^=\n]+)?=|return)\s*(?:[\w.]+\.app|(?:[\w.]+\.)?Flask\(.*)\s*$"
 
 
 def of(name: str, kinds: Kinds, sources: Snapshot, refused: dict[str, None], *, runs: bool) -> tuple[str, str] | None:

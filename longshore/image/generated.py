@@ -46,6 +46,9 @@ DOCKERFILE = re.compile(
 MADE_BY = {"pyproject.toml": "`poetry lock` or `uv lock`", "Pipfile": "`pipenv lock`"}
 MADE_BY |= dict.fromkeys(("setup.py", "environment.yml", "environment.yaml"), FREEZE)
 OLD = re.compile(r"(?im)^psycopg2[-_]binary(?=\s*==\s*2\.(?:[0-8]\b|9\.[0-4]\b))")  # 3.11 has no wheel of it
+WSGI = re.compile(
+    r'(?im)^connexion(?=\s*(?:\[[^]\n]*\])?\s*(?:[=~]=\s*2\b|.*<\s*3\b))|(?<=name = ")connexion(?="\nversion = "2\.)'
+)
 NAMED = re.compile(r"(?m)^[\s\"]*(?:name = \")?([A-Za-z][\w.-]*)")
 # Debian's packages that a release needs to be built from source, and to run; wheels bring their own.
 SYSTEM = {
@@ -156,7 +159,7 @@ def _pins(lock: str, sources: Snapshot) -> _Pins:
 
 
 def _names(text: str) -> frozenset[str]:
-    return frozenset(re.sub(r"[-_.]+", "-", name.lower()) for name in NAMED.findall(text))
+    return frozenset(re.sub(r"[-_.]+", "-", name.lower()) for name in NAMED.findall(WSGI.sub("connexion2", text)))
 
 
 def _inside(home: str) -> list[str]:

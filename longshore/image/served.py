@@ -36,13 +36,18 @@ class Served(Struct, frozen=True, kw_only=True):
     def asynchronous(self, names: AbstractSet[str], sources: Snapshot) -> bool:
         """Return whether an ASGI server is needed: the file says so, or else NAMES, the releases that are installed."""
         content = sources.text(self.file)
+        if "connexion" in names and any(map(callables.CONNEXION.search, _python(sources))):  # 3 and later
+            return not re.search(callables.WITHIN.format(self.attribute), content)
         if found := callables.ASYNCHRONOUS.search(content) or callables.SYNCHRONOUS.search(content):
             return found.re is callables.ASYNCHRONOUS
         if "quart" in names:  # which brings Flask
-            texts = (sources.text(name) for name in sources.entries if name.endswith(".py"))
-            return not any(map(callables.SYNCHRONOUS.search, texts))
+            return not any(map(callables.SYNCHRONOUS.search, _python(sources)))
         other = any(name.startswith(("flask", "django", "bottle", "pyramid", "falcon")) for name in names)
         return bool(names & {"fastapi", "starlette", "litestar"}) and not other
+
+
+def _python(sources: Snapshot) -> Iterator[str]:
+    return (sources.text(name) for name in sources.entries if name.endswith(".py"))
 
 
 def find(app: Application, sources: Snapshot) -> Served:

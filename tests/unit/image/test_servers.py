@@ -10,6 +10,8 @@ import pytest
 from longshore.image import generated
 from tests.unit.image.made import FASTAPI, FLASK, HASH, command, installs, made, served
 
+CONNEXION = "import connexion\nfrom connexion import FlaskApp\n"
+
 
 @pytest.mark.parametrize(
     "pins", ["flask\nGunicorn==23\n", 'name = "gunicorn"\nversion = "23"\n', "gunicorn[gevent] >= 20\n"]
@@ -104,6 +106,21 @@ def test_what_gunicorns_own_file_says_is_not_said_again(tmp_path: Path) -> None:
             {"main.py": "from shop import app\napp = app\n", "shop/__init__.py": "import quart\napp = 1\n"},
             "uvicorn",
         ),
+        ("connexion[flask]\n", {"app.py": f"{CONNEXION}site = connexion.FlaskApp(__name__)\n"}, "uvicorn"),
+        ("connexion[flask]\n", {"app.py": f"{CONNEXION}def create_app():\n    return FlaskApp(1)\n"}, "uvicorn"),
+        (
+            "connexion==3.1.0\n",
+            {
+                "app.py": "import config\napp = config.site\n",
+                "config.py": f"{CONNEXION}site = connexion.App(__name__)\n",
+            },
+            "uvicorn",
+        ),
+        ("connexion==3.1.0\n", {"app.py": f"{CONNEXION}site = FlaskApp(1)\napp = site.app\n"}, "gunicorn"),
+        ("connexion==3.1.0\n", {"app.py": f"{CONNEXION}def create_app():\n    return site.app\n"}, "gunicorn"),
+        ("connexion==3.1.0\n", {"app.py": FLASK}, "gunicorn"),
+        ("connexion==2.14.2\n", {"app.py": f"{CONNEXION}app = connexion.FlaskApp(__name__)\n"}, "gunicorn"),
+        ("connexion[swagger-ui]>=2,<3\n", {"app.py": f"{CONNEXION}app = connexion.App(__name__)\n"}, "gunicorn"),
     ],
 )
 def test_the_server_is_of_the_applications_kind(tmp_path: Path, pins: str, files: dict[str, str], server: str) -> None:
