@@ -180,6 +180,66 @@ def expected(replicas: Iterable[Iterable[str]], pods: set[str]) -> set[str]:
     return {pod for group in map(set, replicas) if group & pods for pod in group}
 
 
+class _Row:
+    """Right answers in a row from what is WANTED, by GET; ALONE says that nothing else can answer in between."""
+
+    def __init__(self, get: Get, api: Api | None, wanted: Target | Release, asked: Asked, *, alone: bool) -> None:
+        self._get, self._api, self._wanted, self._asked, self._alone = get, api, wanted, asked, alone
+        self.pods: set[str] = set()
+        self.unwell = 0.0  # since when a path to check has not answered well
+        self.began = time.monotonic()
+        self.begin("no answer yet")
+
+    def begin(self, problem: str, longest: float = PAUSE) -> None:
+        """Count anew because of PROBLEM, after a pause of LONGEST seconds at most."""
+        self.since = time.monotonic()
+        self._interrupt(problem, longest)
+
+    def _interrupt(self, problem: str, longest: float = PAUSE) -> None:
+        self.length, self.well, self.problem, self._longest = 0, 0, problem, longest
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the next answer may be the last one that is needed."""
+        return 0 < self.length < ANSWERS or self.well > 0
+
+    @property
+    def pause(self) -> float:
+        """The seconds until the next request."""
+        if self.length:
+            return MEET_PAUSE if self.length > ANSWERS else 0.0
+        return min(self._longest, (time.monotonic() - self.began) / 4)
+
+    def complete(self, replicas: Callable[[], Iterable[Iterable[str]]]) -> bool:
+        """Ask once more; return whether that was enough, and all of REPLICAS were met. Raises OSError and Blocked."""
+        if self._asked.version:
+            right, problem = _told(self._get, self._wanted, self._asked)
+        else:
+            right, problem = _seen(self._get, self._api, self._wanted, self._asked)
+        if not right:
+            self.begin(problem)
+            return False
+        self.pods |= right
+        self.length += 1
+        self.problem = f"{len(self.pods)} replicas have answered so far"
+        tired = time.monotonic() - self.since > MEET
+        return self.length >= ANSWERS and (tired or expected(replicas(), self.pods) <= self.pods) and self._holds()
+
+    def _holds(self) -> bool:
+        """Whether the paths to check are well, and nobody else answers."""
+        if sick := _sick(self._get, self._asked.check):
+            self.unwell = self.unwell or time.monotonic()
+            self._interrupt(sick)
+            return False
+        self.well += 1
+        if self._asked.check and self.well < ANSWERS:
+            return False
+        if self._alone or _crowd(self._get, self._wanted, self._asked):
+            return True
+        self._interrupt("another release answers as well", CROWD_PAUSE)
+        return False
+
+
 def until_answers(
     site: Site,
     wanted: Target | Release,
@@ -205,44 +265,29 @@ def until_answers(
     Time in which the web ACL blocks this machine does not count, for PATIENCE seconds: a block by rate ends by then.
     Raises Unasked when it lasts longer.
     """
-    began = time.monotonic()
-    end = began + deadline
     patience = LASTS if patience is None else patience
-    pods: set[str] = set()
     # A single pod that is asked is behind no Service.
     api = Api(site.cluster, site.runner) if asked.service and not asked.version else None
     get = client.get if client else functools.partial(ask, site.url, authority=site.authority)
-    row, well, since, problem, unwell = 0, 0, time.monotonic(), "no answer yet", 0.0
+    row = _Row(get, api, wanted, asked, alone=bool(client or not (asked.version and asked.service)))
+    end = row.began + deadline
     while True:
-        sick, most = "", PAUSE
         try:
-            right, problem = _told(get, wanted, asked) if asked.version else _seen(get, api, wanted, asked)
-            row, since = row + 1, since if right else time.monotonic()
-            pods |= right
-            if right:
-                if row >= ANSWERS and (time.monotonic() - since > MEET or expected(replicas(), pods) <= pods):
-                    sick, well = _sick(get, asked.check), well + 1
-                    unwell = unwell or (time.monotonic() if sick else 0.0)
-                    if not sick and (well >= ANSWERS or not asked.check):
-                        if client or not (asked.version and asked.service) or _crowd(get, wanted, asked):
-                            return pods
-                        sick, most = "another release answers as well", CROWD_PAUSE
-                problem = sick or f"{len(pods)} replicas have answered so far"
-            if sick or not right:
-                row = well = 0
+            if row.complete(replicas):
+                return row.pods
         except web_acl.Blocked as blocked:
-            row, well, since, problem = 0, 0, time.monotonic(), str(blocked)
-            if since > began + deadline + patience:
-                raise Unasked(f"{problem}: {site.url}; what was applied stays") from None
-            say(f"verifying {site.url}: {problem}")
+            row.begin(str(blocked))
+            if row.since > row.began + deadline + patience:
+                raise Unasked(f"{row.problem}: {site.url}; what was applied stays") from None
+            say(f"verifying {site.url}: {row.problem}")
             pause(min(web_acl.PAUSE, deadline))
             end = time.monotonic() + deadline
             continue
         except OSError as error:
-            silent = isinstance(error, TimeoutError)
-            row, well, since, problem = 0, 0, time.monotonic(), SILENT if silent else str(error)
+            row.begin(SILENT if isinstance(error, TimeoutError) else str(error))
         # Right answers on a busy machine are slow; those in a row may become ANSWERS, each within its own timeout.
-        if time.monotonic() > (min(end, unwell + CHECKED) if unwell else end) and not (0 < row < ANSWERS or well):
-            raise Unverified(f"{site.url} does not serve the release: {problem}")
-        say(f"verifying {site.url}: {problem}")
-        pause((MEET_PAUSE if row > ANSWERS else 0) if row and not sick else min(most, (time.monotonic() - began) / 4))
+        late = time.monotonic() > (min(end, row.unwell + CHECKED) if row.unwell else end)
+        if late and not row.unfinished:
+            raise Unverified(f"{site.url} does not serve the release: {row.problem}")
+        say(f"verifying {site.url}: {row.problem}")
+        pause(row.pause)
