@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.apps import Apps
 from tests.e2e.project import Project, make_project
 from tests.e2e.reviewed import LATENCY, Reviewed
 
@@ -24,6 +25,16 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield project
     finally:
         project.invoke("local.reset", "-e", project.name, "--confirm", project.name, deadline=120)
+
+
+@pytest.fixture(scope="session")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
+    """A checkout for other people's applications, with an environment that the first of them starts."""
+    made = Apps(tmp_path_factory.mktemp("apps") / "site", tmp_path_factory.mktemp("home"))
+    try:
+        yield made
+    finally:
+        made.invoke("local.reset", "-e", made.name, "--confirm", made.name, deadline=120)
 
 
 @pytest.fixture

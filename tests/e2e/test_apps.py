@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,15 +21,6 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "asynchronous": ({}, '{"hello":"asynchronous"}'),
 }
 SLOW = (EXAMPLE, "version", "entrypoint", "asynchronous")
-
-
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
-    made = Apps(tmp_path_factory.mktemp("apps") / "site", tmp_path_factory.mktemp("home"))
-    try:
-        yield made
-    finally:
-        made.invoke("local.reset", "-e", made.name, "--confirm", made.name, deadline=120)
 
 
 @pytest.mark.parametrize("app", [pytest.param(app, marks=pytest.mark.slow if app in SLOW else ()) for app in CASES])

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,15 +90,6 @@ SHAPES: dict[str, tuple[dict[str, str], str]] = {
         "<!DOCTYPE html>",
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
-    made = Apps(tmp_path_factory.mktemp("apps") / "site", tmp_path_factory.mktemp("home"))
-    try:
-        yield made
-    finally:
-        made.invoke("local.reset", "-e", made.name, "--confirm", made.name, deadline=120)
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import pytest
 
@@ -90,6 +90,13 @@ CRASHES = WORKER + """command = ["sh", "-c", "echo no such queue; exit 3"]\n"""
 class Queued(Apps):
     """The application with workers, which is asked for what they have done."""
 
+    @classmethod
+    def of(cls, apps: Apps) -> Self:
+        """Return the checkout of APPS for that application; no other one is deployed from it afterwards."""
+        made = cls.__new__(cls)
+        vars(made).update(vars(apps))
+        return made
+
     def release_of(self, note: str, more: str = WORKER + OTHERS, app: str = "workers") -> Ran:
         """Deploy a commit of APP that differs in NOTE, which is no part of the image; it may fail."""
         self.become(app, edit={"k8s/note.txt": note}, more=more)
@@ -119,17 +126,14 @@ WORKERS = "longshore.dev/workload=site-worker"
 
 
 @pytest.fixture(scope="module")
-def queued(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queued]:
-    made = Queued(tmp_path_factory.mktemp("workers") / "site", tmp_path_factory.mktemp("home"))
-    try:
-        made.add("queue.yaml", QUEUE)
-        # Without a DNS server in the cluster, variables say where a Service is.
-        made.edit("k8s/base/deployment.yaml", "enableServiceLinks: false", "enableServiceLinks: true")
-        first = made.release_of("first")
-        assert first.exit_code == 0, first.err
-        yield made
-    finally:
-        made.invoke("local.reset", "-e", made.name, "--confirm", made.name, deadline=120)
+def queued(apps: Apps) -> Queued:
+    made = Queued.of(apps)
+    made.add("queue.yaml", QUEUE)
+    # Without a DNS server in the cluster, variables say where a Service is.
+    made.edit("k8s/base/deployment.yaml", "enableServiceLinks: false", "enableServiceLinks: true")
+    first = made.release_of("first")
+    assert first.exit_code == 0, first.err
+    return made
 
 
 def test_a_second_deploy_has_nothing_to_do_and_each_workload_runs(queued: Queued) -> None:
