@@ -41,7 +41,11 @@ def fill(folder: Path, room: int = 0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "words"), [(0, "the disk is full"), (24 << 10, "Terraform could not save its plan; nothing was changed")]
+    ("room", "words"),
+    [
+        (0, "the disk is full"),
+        pytest.param(24 << 10, "Terraform could not save its plan; nothing was changed", marks=pytest.mark.slow),
+    ],
 )
 def test_a_plan_for_which_the_disk_has_no_room_fails_with_a_sentence(plan: Reviewed, room: int, words: str) -> None:
     before = plan.state()["serial"]

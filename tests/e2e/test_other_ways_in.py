@@ -45,6 +45,7 @@ def killed(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     project.invoke("local.reset", "-e", "killed", "--confirm", "killed", deadline=120)
 
 
+@pytest.mark.slow
 def test_a_first_start_that_was_killed_is_continued(killed: Project) -> None:
     argv = [sys.executable, "-m", "invoke", "local.up", "-e", "killed"]
     for seconds in (2.0, 6.0, 25.0):  # packages and network, the node, Terraform in the middle of its apply
@@ -62,7 +63,7 @@ def test_a_first_start_that_was_killed_is_continued(killed: Project) -> None:
 
 
 def test_an_existing_cluster_takes_the_built_in_ones_place(project: Project) -> None:
-    first = project.deploy().data
+    first = project.deploy("--skip-checks").data
     kubeconfig = project.state() / "pki" / "admin.conf"
     address = project.invoke("infra.output", "-e", project.name, "--json").data["cluster_endpoint"].split("/")[2]
     context = next(line.split()[-1] for line in kubeconfig.read_text().splitlines() if "current-context" in line).strip(

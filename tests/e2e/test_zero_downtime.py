@@ -70,7 +70,7 @@ def roll_out(project: Project, times: int) -> None:
         assert project.deploy("--skip-checks").data["changed"] is True
 
 
-@pytest.mark.parametrize("rollouts", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rollouts", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_no_request_is_lost_in_rollouts_and_a_rollback(slow: Project, rollouts: int, tmp_path: Path) -> None:
     def work() -> None:
         roll_out(slow, rollouts)
