@@ -1,16 +1,16 @@
 """Whether the variables that a project has to set are set at GitLab or GitHub, there or above it.
 
-GitLab: docs.gitlab.com/api/project_level_variables, for the role Maintainer, and group_level_variables for each group
-above, for its Owner; a whole server's own are its administrator's, and not asked for. GitHub: docs.github.com/rest,
-pages actions/secrets, actions/variables (what the organization shares with the repository included) and
-deployments/environments, for whoever may write; it shows no secret's value. No value is kept.
+GitLab: docs.gitlab.com/api/project_level_variables, for the role Maintainer, group_level_variables for each group
+above, for its Owner, and instance_level_ci_variables, for an administrator: everybody else gets 403. GitHub:
+docs.github.com/rest, pages actions/secrets, actions/variables (what the organization shares with the repository
+included) and deployments/environments, for whoever may write; it shows no secret's value. No value is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
@@ -21,6 +21,7 @@ from longshore.pipeline.variables import Variable, variables
 from longshore.pipeline.web import Hidden, Place
 from longshore.settings.model import Settings
 
+SERVER = "/admin/ci/variables"
 FIXED = "TF_VAR_AWS_ACCESS_KEY_ID"  # GitLab's jobs can do with it instead of a role
 
 
@@ -35,7 +36,7 @@ class Fact(Struct, frozen=True):
 class Held(Struct, frozen=True, kw_only=True):
     """A variable that is set. GitLab's `scope` may be a pattern; GitHub's is an environment, `*` for the repository.
 
-    `above` is how many groups of GitLab's are between: 0 for the project's own.
+    `above` is how far up at GitLab it is: 0 for the project's own, then its groups', last the server's.
     """
 
     name: str
@@ -53,20 +54,27 @@ def gitlab(settings: Settings) -> list[Fact]:
     url = host.gitlab_api or job.api or "https://gitlab.com/api/v4"
     there = Place("GitLab", url, "PRIVATE-TOKEN", host.gitlab_token)
     held = [each.held(0) for each in there.pages(f"{path}/variables", _Variable)]
-    groups = there.one(path, _Project).groups()
+    places = inherited(url, there.one(path, _Project).groups())
     hidden = []
-    for above, group in enumerate(groups, start=1):
+    for above, (whose, shared) in enumerate(places.items(), start=1):
         try:
-            shared = there.pages(f"/groups/{quote(group, safe='')}/variables", _Variable)
-            held += [each.held(above) for each in shared]
+            held += [each.held(above) for each in there.pages(shared, _Variable)]
         except Hidden:
-            hidden.append(f"the variables of the group {group}")
+            hidden.append(f"the variables of {whose}")
     requests = {job.scope for job in jobs(settings) if job.role is Role.REVIEW}
     return [
         _at_gitlab(each, f"{scope}/a-request" if scope in requests else scope, held, hidden)
         for each, scope in _each(settings)
         if _counts(each, held)
     ]
+
+
+def inherited(url: str, groups: list[str]) -> dict[str, str]:
+    """Return where GitLab at URL has what GROUPS and the server share, the nearest first, by whose it is."""
+    places = {f"the group {group}": f"/groups/{quote(group, safe='')}/variables" for group in groups}
+    if urlsplit(url).hostname != "gitlab.com":  # which shares none with its users
+        places["the whole server"] = SERVER
+    return places
 
 
 def _at_gitlab(needed: Variable, scope: str, held: list[Held], hidden: list[str]) -> Fact:
@@ -86,7 +94,7 @@ def _at_gitlab(needed: Variable, scope: str, held: list[Held], hidden: list[str]
 
 
 def _closest(name: str, scope: str, held: list[Held]) -> Held | None:
-    """Return what a job of SCOPE gets: the project's before its groups', and there that of the longest pattern."""
+    """Return what a job of SCOPE gets: the project's before what is above it, and there that of the longest pattern."""
     matching = [each for each in held if each.name == name and fnmatchcase(scope, each.scope)]
     return max(matching, key=lambda each: (-each.above, len(each.scope.replace("*", ""))), default=None)
 

@@ -13,7 +13,15 @@ import pytest
 
 from tests.unit.pipeline import providers
 from tests.unit.pipeline.given import BASE, PIPELINE
-from tests.unit.pipeline.providers import GITHUB_TOKEN, GITLAB_TOKEN, VARIABLES, Providers, environment, variable
+from tests.unit.pipeline.providers import (
+    GITHUB_TOKEN,
+    GITLAB_TOKEN,
+    SERVER,
+    VARIABLES,
+    Providers,
+    environment,
+    variable,
+)
 
 ROOT = Path(__file__).parents[2]
 SCOPES = [f"production/{role}" for role in ("plan", "apply", "build", "deploy")]
@@ -70,6 +78,13 @@ def test_what_may_be_inherited_unseen_is_not_called_missing_and_ends_with_3(tmp_
     assert f"? gitlab: LONGSHORE_PLAN_KEY for production/plan: {why}\n" in ran.stdout
     assert "not seen: LONGSHORE_PLAN_KEY for production/plan, LONGSHORE_PLAN_KEY for production/apply" in ran.stdout
     assert "missing:" not in ran.stdout
+    del there.hidden["/api/v4/groups/acme/variables"]
+    there.answers["/api/v4/groups/acme/variables"] = []
+    there.hidden[SERVER] = 403
+    ran = check(tmp_path, there, **TOKENS)
+    assert ran.returncode == 3
+    assert "and the variables of the whole server were not seen\n" in ran.stdout
+    assert "the server's administrator" in ran.stdout
 
 
 def test_what_nobody_can_say_is_not_taken_for_set(tmp_path: Path, there: Providers) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 GITLAB_TOKEN, GITHUB_TOKEN = "glpat-of-a-test", "ghp-of-a-test"
 PROJECT = "/api/v4/projects/example%2Fshop"
 VARIABLES = f"{PROJECT}/variables"
+SERVER = "/api/v4/admin/ci/variables"
 REPOSITORY = "/api/v3/repos/example/shop"
 
 
@@ -46,12 +47,12 @@ class Providers(http.server.ThreadingHTTPServer):
     """`answers` are the entries at a path, at GitHub `{key: entries}`; `things` is what answers whole.
 
     `status` other than 0 is what all get, `hidden` a status for each path that the token may not read. The project is a
-    user's own, and so is the repository.
+    user's own, and so is the repository. The token is an administrator's, and the whole GitLab has no variables.
     """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {SERVER: []}
         owner = {"id": 1, "full_name": "example/shop", "owner": {"login": "example", "type": "User"}}
         self.things: dict[str, Any] = {PROJECT: project("example", "user"), REPOSITORY: owner}
         self.hidden: dict[str, int] = {}

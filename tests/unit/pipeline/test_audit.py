@@ -20,6 +20,7 @@ from tests.unit.pipeline.providers import (
     GITHUB_TOKEN,
     GITLAB_TOKEN,
     REPOSITORY,
+    SERVER,
     VARIABLES,
     Providers,
     environment,
@@ -47,6 +48,11 @@ PLACES = [
     environment(ROLES["build"], "branch_policy"),
     environment(ROLES["deploy"], "branch_policy"),
 ]
+
+
+def of_server(key: str, **more: Any) -> dict[str, Any]:
+    """A variable of the whole GitLab, which has no scope."""
+    return {name: value for name, value in variable(key, **more).items() if name != "environment_scope"}
 
 
 @pytest.fixture
@@ -173,6 +179,34 @@ def test_a_users_own_project_has_no_group_to_ask(there: Providers) -> None:
     there.answers[VARIABLES] = ALL[:5]
     assert wrong(audit.gitlab(asking(there))) == {"LONGSHORE_PLAN_KEY for production/apply": "it is not set there"}
     assert not [path for path in there.asked if "/groups/" in path]
+
+
+def test_the_whole_server_shares_its_variables_and_they_count_last(there: Providers) -> None:
+    there.answers[VARIABLES] = ALL[:4]
+    there.answers[SERVER] = [of_server("LONGSHORE_PLAN_KEY", masked=True)]
+    facts = audit.gitlab(asking(there))
+    assert wrong(facts) == unseen(facts) == {}, "they have no scope: every job has them"
+    there.groups(acme=[variable("LONGSHORE_PLAN_KEY", ROLES["plan"])])
+    there.answers[VARIABLES] = ALL[:4]
+    do = "it has to be masked, since jobs' logs show it"
+    assert wrong(audit.gitlab(asking(there))) == {"LONGSHORE_PLAN_KEY for production/plan": do}
+
+
+def test_what_a_whole_server_may_share_is_not_called_missing_for_who_is_no_administrator(there: Providers) -> None:
+    there.answers[VARIABLES] = ALL[:5]
+    there.groups(acme=[])
+    there.hidden[SERVER] = 403
+    facts = audit.gitlab(asking(there))
+    assert wrong(facts) == {}
+    do = "it is not set there, and the variables of the whole server were not seen"
+    assert unseen(facts) == {"LONGSHORE_PLAN_KEY for production/apply": do}
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"), [("https://gitlab.com/api/v4", False), ("https://gitlab.example.com/api/v4", True)]
+)
+def test_gitlab_com_has_no_variables_of_its_own_to_share(url: str, whole: bool) -> None:
+    assert (audit.SERVER in audit.inherited(url, ["acme"]).values()) is whole
 
 
 def test_a_server_that_fails_has_not_hidden_anything(there: Providers) -> None:
