@@ -124,7 +124,8 @@ def test_a_push_to_a_branch_is_checked_and_planned(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "code"), [("0.12.26", 3), ("1.5.7", 3), ("1.10.5", 3), ("1.11.4", 0), ("2.0.0", 0)]
+    ("version", "code"),
+    [("0.12.26", 3), ("1.5.7", 3), ("1.10.5", 3), ("1.11.3", 3), ("1.11.4", 0), ("1.11.10", 0), ("2.0.0", 0)],
 )
 def test_a_terraform_that_is_too_old_ends_with_a_sentence(version: str, code: int) -> None:
     first = yaml.safe_load(PIPELINE.read_text())[".invoke"]["before_script"][0]

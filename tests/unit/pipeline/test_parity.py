@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from localcloud.build.programs import KUBERNETES_VERSION
 from longshore.image import pins
-from longshore.pipeline import github, gitlab
+from longshore.pipeline import github, gitlab, variables
 from longshore.pipeline.jobs import jobs
 from longshore.pipeline.model import Role, Setup
 from longshore.settings.pipeline import Pipeline
 from longshore.settings.project import Application
+from tests.pipeline_tools import with_review_environments
 from tests.unit.pipeline.given import settings
 
 ROOT = Path(__file__).parents[3]
@@ -140,3 +142,24 @@ def test_a_job_gets_the_variables_of_its_role_at_both(name: str) -> None:
     daemon = {"DOCKER_HOST", "DOCKER_TLS_CERTDIR", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"}
     assert set(GITLAB[name].get("variables", {})) <= {"GIT_DEPTH"}
     assert set(GITLAB[GITLAB[name]["extends"]].get("variables", {})) == (daemon if job.setup is Setup.DOCKER else set())
+
+
+BUCKET = replace(SETTINGS.results, remote="s3://results/shop", account="123456789012")
+WHOLE = replace(with_review_environments(), results=BUCKET)
+SET = [each for each in variables.variables(WHOLE) if each.provider != "gitlab"]
+
+
+@pytest.mark.parametrize("variable", SET, ids=lambda each: f"{each.name} {','.join(each.scopes)}")
+def test_what_the_project_sets_reaches_the_jobs_that_it_is_for_at_github_too(variable: variables.Variable) -> None:
+    workflow = yaml.safe_load(github.render(WHOLE))
+    found = [job for job in jobs(WHOLE) if job.provider != "gitlab"]
+    builds = {job.name for job in found if job.setup is Setup.DOCKER and job.role is Role.BUILD}  # no branch's own
+    wanted = {job.name for job in found if not variable.scopes or job.scope in variable.scopes}
+    wanted &= builds if variable.name.startswith("DOCKER_") else wanted
+    source = f"${{{{ {'secrets' if variable.secret else 'vars'}.{variable.name} }}}}"
+    given = {name: workflow["env"] | job.get("env", {}) for name, job in workflow["jobs"].items()}
+    assert {name for name, env in given.items() if env.get(variable.name) == source} >= wanted != set()
+
+
+def test_without_a_bucket_no_job_of_github_has_the_key_of_one() -> None:
+    assert "LONGSHORE_RESULTS_KEY" not in github.render(SETTINGS)
