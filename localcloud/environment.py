@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from localcloud import base_image, edge, issuer, known, lifecycle, network, packages
+from localcloud import base_image, edge, issuer, known, lifecycle, network, packages, readers
 from localcloud.build.programs import BUILDKIT
 from localcloud.layout import Existing, Layout
 from localcloud.packages import Package
@@ -88,6 +88,11 @@ class LocalCloud(Struct, frozen=True, dict=True):
     def issuing(self, url: str) -> AbstractContextManager[issuer.Signer]:
         """Have the local AWS trust, for the time being, tokens that what this yields signs in the name of URL."""
         return issuer.issuing(self.layout, url)
+
+    def read_by(self, other: LocalCloud, repository: str, role: str) -> AbstractContextManager[None]:
+        """Have OTHER's ROLE, an ARN, read the images of REPOSITORY for the time being, if its policy lets it."""
+        allowed = readers.lets(self.layout, repository, role)
+        return readers.reading(self.layout, other.layout) if allowed else contextlib.nullcontext()
 
     def status(self) -> dict[str, Any]:
         """Return `environment`, `parts` (name, ready, said, ...), `state`, `disk_bytes` and `cache_bytes`."""

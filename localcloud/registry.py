@@ -69,7 +69,12 @@ def stop(layout: Layout) -> None:
 
 def configuration(layout: Layout) -> str:
     """Return nginx's configuration, which sees in the registry's files whether a tag exists."""
-    places = {"address": layout.registry, "socket": files.registry_socket(layout), "run": layout.run}
+    places = {
+        "address": layout.registry,
+        "socket": files.registry_socket(layout),
+        "run": layout.run,
+        "state": layout.state,
+    }
     tags = layout.state / "registry" / "docker" / "registry" / "v2" / "repositories"
     return Template((PIECES / "registry.conf").read_text(encoding="utf-8")).substitute(places, tags=tags)
 

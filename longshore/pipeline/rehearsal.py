@@ -20,14 +20,14 @@ from msgspec import Struct
 from longshore.commands import git
 from longshore.errors import Precondition, StepFailed
 from longshore.files import private_folder
-from longshore.pipeline.model import Artifact, Job, Role
+from longshore.pipeline.model import Artifact, Job
 from longshore.pipeline.variables import variables
 from longshore.process import left
 from longshore.process.command import Command, Secret
 from longshore.process.runner import Runner
 from longshore.settings.model import Environment, Settings
 
-Sign = Callable[[Mapping[str, str | int]], str]
+Sign = Callable[[str, Mapping[str, str | int]], str]  # claims as a token that the AWS of an environment trusts
 GRACE = 60.0  # seconds for a job that is cancelled: Terraform must leave its lock
 NONE = "the event may have none of these jobs; what the program printed is above"
 # What makes a job's machine ready at the provider. Here this machine's own programs are used.
@@ -63,10 +63,10 @@ class Ended(Struct, frozen=True, kw_only=True):
 
 
 class Rehearsal(Struct, frozen=True, kw_only=True):
-    """One run of the JOBS of a pipeline for `environment`, in `folder`, which is its own.
+    """One run of the JOBS of a pipeline for `environment`, and others after it, in `folder`, which is its own.
 
     `settings` are those of a pipeline that deploys there. `event` is why it starts, on `branch`. `by_hand` are the jobs
-    that a person would start. `roles` has the ARN of each role in AWS, `shared` the variables of every job.
+    that a person would start. `roles` has the ARN of each role by environment.
     """
 
     settings: Settings
@@ -77,8 +77,7 @@ class Rehearsal(Struct, frozen=True, kw_only=True):
     branch: str
     jobs: tuple[Job, ...]
     by_hand: tuple[str, ...]
-    roles: Mapping[str, str]
-    shared: Mapping[str, str]
+    roles: Mapping[str, Mapping[str, str]]
 
     @property
     def origin(self) -> Path:
@@ -135,7 +134,6 @@ class Rehearsal(Struct, frozen=True, kw_only=True):
         places = {"XDG_CACHE_HOME": host.cache, "XDG_CONFIG_HOME": host.config, "XDG_STATE_HOME": host.state}
         return {
             **{name: str(folder) for name, folder in places.items()},
-            **self.shared,
             "PATH": path,
             "HOME": str(self.home),
             "LONGSHORE_CHECKOUT": str(self.settings.root),
@@ -151,14 +149,15 @@ class Rehearsal(Struct, frozen=True, kw_only=True):
         if done.exit_code and not progress.begun:
             raise StepFailed(f"{command.program} started no job of this pipeline", detail=done.tail, hint=NONE)
 
-    def role(self, job: Job) -> str:
-        """Return the ARN of JOB's role, empty for none. Raises Precondition where Terraform made no such role."""
-        if job.role is Role.NONE:
-            return ""
-        if job.role not in self.roles:
-            hint = f"`invoke infra.apply -e {self.environment.name}` makes it"
-            raise Precondition(f"ci_role_arns of {self.environment.name} has no role {job.role}", hint=hint)
-        return self.roles[job.role]
+    def aws(self, job: Job) -> dict[str, str]:
+        """Return what leads JOB to AWS, as its role. Raises Precondition where Terraform made no such role."""
+        if job.role not in self.roles[job.environment]:
+            hint = f"`invoke infra.apply -e {job.environment}` makes it"
+            raise Precondition(f"ci_role_arns of {job.environment} has no role {job.role}", hint=hint)
+        places = dict.fromkeys(
+            ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"), self.settings.environment(job.environment).endpoint_url
+        )
+        return {"AWS_ROLE_ARN": self.roles[job.environment][job.role], **places}
 
     def secrets(self) -> dict[str, dict[str, str]]:
         """Return the values of the project's variables that this shell has, by name and by scope (`*` for all jobs)."""

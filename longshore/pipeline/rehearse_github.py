@@ -54,7 +54,7 @@ def adapted(rehearsal: Rehearsal, issuer: str = "") -> tuple[dict[str, Any], lis
         job["steps"] = [step for step in job["steps"] if step.get("run") not in installs]
         if started[name].role is not Role.NONE:
             job["env"] |= {
-                "AWS_ROLE_ARN": rehearsal.role(started[name]),  # a variable of the environment, which act has not
+                **rehearsal.aws(started[name]),  # variables of the environment, which act has not
                 "ACTIONS_ID_TOKEN_REQUEST_URL": f"{issuer}/{name}",
                 "ACTIONS_ID_TOKEN_REQUEST_TOKEN": f"${{{{ secrets.{BEARER} }}}}",
             }
@@ -96,19 +96,21 @@ def actions(rehearsal: Rehearsal) -> dict[str, Path]:
 @contextmanager
 def issuing(rehearsal: Rehearsal, sign: Sign, bearer: str) -> Iterator[str]:
     """Yield the address at which a job that shows BEARER is given its token, for the audience that it asks for."""
-    scopes = {job.name: job.scope for job in rehearsal.jobs if job.role is not Role.NONE}
+    jobs = {job.name: job for job in rehearsal.jobs if job.role is not Role.NONE}
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None: ...
 
         def do_GET(self) -> None:
             asked = urlsplit(self.path)
-            scope, audience = scopes.get(asked.path.strip("/")), parse_qs(asked.query).get("audience", [""])[0]
-            allowed = scope and self.headers.get("Authorization") == f"Bearer {bearer}"
-            subject = f"repo:{path(rehearsal)}:environment:{scope}"
-            claims: dict[str, str | int] = {"aud": audience, "sub": subject, "exp": int(time.time()) + WORTH}
-            body = json.dumps({"value": sign(claims)} if allowed else {}).encode()
-            self.send_response(200 if allowed else 403)
+            job, audience = jobs.get(asked.path.strip("/")), parse_qs(asked.query).get("audience", [""])[0]
+            answer = {}
+            if job and self.headers.get("Authorization") == f"Bearer {bearer}":
+                subject = f"repo:{path(rehearsal)}:environment:{job.scope}"
+                claims: dict[str, str | int] = {"aud": audience, "sub": subject, "exp": int(time.time()) + WORTH}
+                answer = {"value": sign(job.environment, claims)}
+            body = json.dumps(answer).encode()
+            self.send_response(200 if answer else 403)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

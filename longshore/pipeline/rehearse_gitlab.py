@@ -56,12 +56,12 @@ def adapted(rehearsal: Rehearsal) -> tuple[dict[str, Any], list[str]]:
 def scoped(rehearsal: Rehearsal, sign: Sign) -> dict[str, dict[str, Any]]:
     """Return the variables of the project by name and environment. GitLab gives a token to jobs of these alone."""
     subject = f"project_path:{path(rehearsal)}:ref_type:branch:ref:{rehearsal.branch}"
-    jobs = [job for job in rehearsal.jobs if job.role is not Role.NONE]
-    values = {
-        **rehearsal.secrets(),
-        "AWS_ROLE_ARN": {gitlab.scope(job): rehearsal.role(job) for job in jobs},
-        "AWS_ID_TOKEN": {gitlab.scope(job): sign({"aud": URL, "sub": subject}) for job in jobs},
-    }
+    values = rehearsal.secrets()
+    for job in rehearsal.jobs:
+        if job.role is not Role.NONE:
+            token = sign(job.environment, {"aud": URL, "sub": subject})
+            for name, value in {**rehearsal.aws(job), "AWS_ID_TOKEN": token}.items():
+                values.setdefault(name, {})[gitlab.scope(job)] = value
     return {name: {"type": "variable", "values": scopes} for name, scopes in values.items()}
 
 

@@ -168,7 +168,7 @@ def image(context: Context, repository: str = "", json: bool = False) -> None:
 @task(
     help=HELP
     | {
-        "environment": "an environment on this machine, which runs",
+        "environment": "an environment on this machine, which runs; several with commas, each promoted from the last",
         "provider": "whose file is run: gitlab or github",
         "event": "why the pipeline starts: push (to the default branch), merge_request, closed (one is) or schedule",
         "jobs": "these jobs alone, separated by commas",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from types import ModuleType
 
 import msgspec
@@ -11,9 +14,10 @@ from msgspec.structs import replace
 from longshore.errors import BadInput, StepFailed, ToolMissing
 from longshore.pipeline import rehearse_github, rehearse_gitlab
 from longshore.pipeline.jobs import jobs as jobs_of
-from longshore.pipeline.model import Job, Setup
-from longshore.pipeline.rehearsal import REQUESTS, Ended, Progress, Rehearsal
+from longshore.pipeline.model import Job, Role, Setup
+from longshore.pipeline.rehearsal import REQUESTS, Ended, Progress, Rehearsal, Sign
 from longshore.tasks.session import Session
+from longshore.tasks.world import World
 
 PROVIDERS: dict[str, ModuleType] = {"gitlab": rehearse_gitlab, "github": rehearse_github}
 EVENTS = ("push", "merge_request", "closed", "schedule")
@@ -26,13 +30,13 @@ def run(session: Session, environment: str, provider: str, event: str, chosen: s
     _one_of("provider", provider, tuple(PROVIDERS))
     _one_of("event", event, EVENTS)
     host = PROVIDERS[provider]
-    world = session.world(environment)
-    if world.local is None:
-        hint = "it runs the pipeline of an environment with a table [environments.NAME.local]"
-        raise BadInput(f"{environment} is not on this machine, and ci.run releases to nothing else", hint=hint)
+    worlds = {name: session.world(name) for name in environment.replace(" ", "").split(",")}
+    if elsewhere := [name for name, world in worlds.items() if world.local is None]:
+        hint = "it runs the pipeline of environments with a table [environments.NAME.local]"
+        raise BadInput(f"{elsewhere[0]} is not on this machine, and ci.run releases to nothing else", hint=hint)
     review = session.settings.pipeline.review
-    beside = review if review and review.environment == environment else None
-    pipeline = replace(session.settings.pipeline, environments=(environment,), review=beside)
+    beside = review if review and review.environment in worlds else None
+    pipeline = replace(session.settings.pipeline, environments=tuple(worlds), review=beside)
     settings = replace(session.settings, pipeline=pipeline)
     every = {job.name: job for job in jobs_of(settings) if job.environment or job.setup is not Setup.DOCKER}
     if event == "closed":  # all that happens then; GitLab itself starts what a person could
@@ -42,18 +46,17 @@ def run(session: Session, environment: str, provider: str, event: str, chosen: s
     for program, how in host.PROGRAMS.items():
         if shutil.which(program, path=session.settings.host.path) is None:
             raise ToolMissing(f"{program} is not installed or not on the PATH", hint=f"{how} installs it")
-    outputs = world.outputs()
+    first = next(iter(worlds.values())).environment
     rehearsal = Rehearsal(
         settings=settings,
-        environment=world.environment,
+        environment=first,
         runner=session.runner,
         folder=session.settings.work / "rehearsal" / provider,
         event=event,
-        branch=CHANGE if event in REQUESTS else world.environment.branch,
+        branch=CHANGE if event in REQUESTS else first.branch,
         jobs=tuple(job for name, job in every.items() if name in names),
         by_hand=started,
-        roles=dict(outputs.values.get("ci_role_arns") or {}),
-        shared={name: str(world.environment.endpoint_url) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS")},
+        roles={name: world.outputs().values.get("ci_role_arns") or {} for name, world in worlds.items()},
     )
     if session.snapshot().dirty:
         session.console.line("what is not committed is no part of it")
@@ -67,11 +70,23 @@ def run(session: Session, environment: str, provider: str, event: str, chosen: s
             session.console.finished(name, seconds=seconds, ok=what == "passed")
 
     try:
-        with world.local.issuing(host.URL) as sign:
+        with _trusting(worlds, rehearsal.roles, host.URL) as sign:
             ended = host.run(rehearsal, sign, Progress(say, session.console.tick))
     finally:
         shutil.rmtree(rehearsal.home, ignore_errors=True)
     _report(session, rehearsal, ended)
+
+
+@contextmanager
+def _trusting(worlds: Mapping[str, World], roles: Mapping[str, Mapping[str, str]], url: str) -> Iterator[Sign]:
+    """Yield what signs, as URL's, what the AWS of each of WORLDS trusts. Each one's registry lets the next one read."""
+    here = {name: world.local for name, world in worlds.items() if world.local}
+    with ExitStack() as stack:
+        signs = {name: stack.enter_context(local.issuing(url)) for name, local in here.items()}
+        for one, later in pairwise(here):
+            repository, reader = worlds[one].outputs().repository_url, roles[later].get(Role.BUILD, "")
+            stack.enter_context(here[one].read_by(here[later], repository, reader))
+        yield lambda name, claims: signs[name](claims)
 
 
 def _report(session: Session, rehearsal: Rehearsal, ended: list[Ended]) -> None:

@@ -31,15 +31,20 @@ def lock_of(project: Project) -> dict[str, str]:
     return {"Bucket": BUCKET, "Key": f"{project.name}/terraform.tfstate.tflock"}
 
 
+def locked(project: Project) -> bool:
+    """Whether Terraform's lock is there."""
+    with contextlib.suppress(ClientError):
+        project.client("s3").head_object(**lock_of(project))
+        return True
+    return False
+
+
 def await_lock(project: Project) -> None:
     """Wait until Terraform has locked the state."""
-    s3, end = project.client("s3"), time.monotonic() + 90
-    while time.monotonic() < end:
-        with contextlib.suppress(ClientError):
-            s3.head_object(**lock_of(project))
-            return
+    end = time.monotonic() + 90
+    while not locked(project):
+        assert time.monotonic() < end, "the state was never locked"
         time.sleep(0.05)
-    raise AssertionError("the state was never locked")
 
 
 @dataclass

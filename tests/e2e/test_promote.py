@@ -9,9 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from localcloud import readers
+from localcloud.layout import Layout
+from longshore.settings.load import load
+from tests import pipeline_tools
 from tests.e2e.project import ENVIRONMENT, Project, free_ports, git
 
 pytestmark = pytest.mark.slow  # a second environment; tests/integration/test_promotion.py copies between registries
+ACCOUNT = "123456789012"
+ROLES = f"arn:aws:iam::{ACCOUNT}:role/shop-target-ci-"
 FIRST_START = 600  # seconds; everything is compiled
 
 
@@ -50,7 +56,9 @@ def pair(live: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         name=target.name, http=target.http_port, https=target.https_port, aws=target.aws_port
     ).replace("bake = 0\n", f'bake = 0\nprotected = true\nremote = "{origin}"\n')
     with (live.folder / "longshore.toml").open("a") as settings:
-        settings.write(table)
+        settings.write(f'{table}promoted_from = "arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/shop/app"\n')
+    ports, reader = f"http_port = {live.http_port}\n", f"{ROLES}build"
+    live.edit("longshore.toml", ports, f'promotes_to = ["{reader}"]\n{ports}')
     git(live.folder, "commit", "-q", "-a", "-m", "Add an environment")
     git(origin.parent, "init", "-q", "--bare", "-b", "main", str(origin))
     pair = Pair(live, target, origin)
@@ -75,6 +83,43 @@ def test_the_digest_that_one_verified_is_the_digest_that_the_other_runs(pair: Pa
     (release,) = pair.target.releases()
     assert (release["verdict"], release["promoted"]) == ("good", f"e2e, release {verified['number']}")
     assert f"promoted from e2e, release {verified['number']}" in pair.source.invoke("history", "-e", "target").out
+
+
+@pytest.mark.parametrize("provider", ["gitlab", "github"])
+def test_a_pipeline_of_both_builds_once_and_by_hand_releases_what_the_first_one_verified(
+    pair: Pair, provider: str
+) -> None:
+    folders = [*pipeline_tools.gitlab_ci_local(), pipeline_tools.compiled(pipeline_tools.ACT).parent]
+    path = ":".join([*map(str, folders), pair.source.environ["PATH"]])
+    delivery = ("build-e2e", "rollout-e2e", "promote-target", "rollout-target")
+
+    def run(*words: str, check: bool = True) -> dict[str, str]:
+        argv = ("-e", "e2e,target", f"--provider={provider}", f"--jobs={','.join(delivery)}", "--json", *words)
+        ran = pair.source.invoke("ci.run", *argv, deadline=900, check=check, PATH=path)
+        return {job["name"]: job["result"] for job in ran.data["jobs"]}
+
+    revision = pair.commit(f"through a pipeline of {provider}'s")
+    pair.push()
+    verified, before = pair.source.releases()[0]["number"], pair.target.releases()
+    assert run() == dict.fromkeys(delivery[:-1], "passed")
+    release = pair.source.releases()[0]
+    assert (release["number"], release["verdict"], release["revision"]) == (verified + 1, "good", revision)
+    assert release["digest"] in pair.target.registry_digests()
+    assert pair.target.releases() == before, "nobody has started it"
+    assert run("--by-hand=rollout-target") == dict.fromkeys(delivery, "passed")
+    assert pair.source.releases()[0] == release, "it was there"
+    served = pair.target.version()
+    assert (served["digest"], served["revision"]) == (release["digest"], revision)
+    assert pair.target.releases()[0]["promoted"] == f"e2e, release {release['number']}"
+    assert len(pair.target.releases()) == len(before) + 1
+
+
+def test_the_role_that_builds_for_the_other_one_may_read_the_images_and_no_other_role(pair: Pair) -> None:
+    settings = load(pair.source.folder, pair.source.environ)
+    layout = Layout.of(settings, settings.environment("e2e"))
+    repository = pair.source.invoke("infra.output", "-e", "e2e", "--json").data["repository_url"]
+    allowed = {role: readers.lets(layout, repository, f"{ROLES}{role}") for role in ("build", "deploy")}
+    assert allowed == {"build": True, "deploy": False}
 
 
 def test_a_repeated_promotion_has_nothing_to_do(pair: Pair) -> None:

@@ -9,18 +9,19 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from localcloud import registry, registry_login
+from localcloud import readers, registry, registry_login
 from localcloud.daemon import marked
 from localcloud.layout import Layout
 from longshore.errors import StepFailed
 from longshore.image import registry as api
 from longshore.image.build import BuiltImage, Place
-from longshore.image.registry import Reference
+from longshore.image.registry import Reference, Unreachable
 from longshore.process.runner import Runner
 from longshore.rollout.promotion import Promotion, Verified
 from longshore.settings.load import load
@@ -139,6 +140,38 @@ class Sides:
 @pytest.fixture
 def sides(layouts: tuple[Layout, Layout], request: pytest.FixtureRequest) -> Sides:
     return Sides(layouts, f"shop/{request.node.originalname.replace('_', '-')}")
+
+
+def test_another_environments_login_reads_while_that_lasts_and_never_writes(sides: Sides) -> None:
+    version = push(sides.source, sides.name, TAG, b"read by another")
+    image = Reference.at(f"{sides.source.registry}/{sides.name}", version)
+    login = registry_login.token(sides.target)
+
+    def reads() -> bool:
+        try:
+            return api.digest(image, login) == version
+        except Unreachable:
+            return False
+
+    def writes() -> bool:
+        try:
+            with api.answering(image, "blobs/uploads/", login, method="POST", body=b""):
+                return True
+        except Unreachable:
+            return False
+
+    def settles(wanted: bool) -> bool:
+        """Whether a reload, which takes a moment, leads to what is WANTED."""
+        end = time.monotonic() + 10
+        while reads() is not wanted and time.monotonic() < end:
+            time.sleep(0.05)
+        return reads() is wanted
+
+    assert not reads()
+    with readers.reading(sides.source, sides.target):
+        assert settles(True)
+        assert not writes()
+    assert settles(False)
 
 
 def test_the_digest_is_equal_in_both_registries(sides: Sides) -> None:

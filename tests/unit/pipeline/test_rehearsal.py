@@ -18,11 +18,29 @@ from longshore.pipeline.jobs import jobs
 from longshore.pipeline.model import Artifact, Job, Role
 from longshore.pipeline.rehearsal import Progress, Rehearsal
 from longshore.process.runner import Runner
+from longshore.settings.model import LocalEnvironment, Settings
 from tests.unit.pipeline.given import settings
 
-SETTINGS = settings()
+ENDPOINTS = {"staging": "http://127.0.0.1:4567", "production": "http://127.0.0.1:4566"}
+
+
+def here(base: Settings) -> Settings:
+    """BASE with its environments on this machine."""
+    local = LocalEnvironment(id="none", state=Path("/nonexistent"), run=Path("/nonexistent"))
+    moved = {
+        name: replace(base.environment(name), local=local, aws_env={"AWS_ENDPOINT_URL": url})
+        for name, url in ENDPOINTS.items()
+    }
+    return replace(base, environments=base.environments | moved)
+
+
+SETTINGS = here(settings())
+TWO = replace(SETTINGS, pipeline=replace(SETTINGS.pipeline, environments=("staging", "production")))
 JOBS = {job.name: job for job in jobs(SETTINGS)}
-ROLES = {str(role): f"arn:aws:iam::222222222222:role/shop-{role}" for role in Role if role is not Role.NONE}
+ROLES = {
+    name: {str(role): f"arn:aws:iam::222222222222:role/shop-{name}-{role}" for role in Role if role is not Role.NONE}
+    for name in ENDPOINTS
+}
 PLAN_KEY = "a-key-for-plans"
 
 
@@ -38,7 +56,6 @@ def rehearsal(folder: Path = Path("/run"), *, only: str = "", by_hand: str = "",
         "jobs": tuple(JOBS[name] for name in names),
         "by_hand": tuple(by_hand.split()),
         "roles": ROLES,
-        "shared": {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
     }
     return Rehearsal(**known | given)
 
@@ -111,13 +128,27 @@ def test_a_job_by_hand_is_started_by_somebody_or_not_at_all() -> None:
 
 
 def test_a_variable_is_for_the_environments_that_it_is_set_for() -> None:
-    found = rehearse_gitlab.scoped(rehearsal(), lambda claims: claims["sub"])
-    assert found["AWS_ROLE_ARN"]["values"]["production/build"] == ROLES["build"]
+    found = rehearse_gitlab.scoped(rehearsal(), lambda _, claims: claims["sub"])
+    assert found["AWS_ROLE_ARN"]["values"]["production/build"] == ROLES["production"]["build"]
     assert set(found["LONGSHORE_PLAN_KEY"]["values"]) == {"production/plan", "production/apply"}
     assert found["DOCKER_UNAME"]["values"] == {"*": "someone"}
     subject = "project_path:example/shop:ref_type:branch:ref:main"
     assert set(found["AWS_ID_TOKEN"]["values"].values()) == {subject}
     assert "production/none" not in found["AWS_ID_TOKEN"]["values"]
+
+
+def test_each_environments_jobs_act_in_its_own_aws_by_a_token_that_it_trusts() -> None:
+    given = rehearsal(settings=TWO, jobs=jobs(TWO), by_hand="rollout-production")
+    at_gitlab = rehearse_gitlab.scoped(given, lambda environment, _: f"signed for {environment}")
+    at_github, _ = rehearse_github.adapted(given)
+    for name, scope in {"promote-production": "production/build", "rollout-staging": "staging/deploy"}.items():
+        environment, role = scope.split("/")
+        wanted = {"AWS_ROLE_ARN": ROLES[environment][role], "AWS_ENDPOINT_URL": ENDPOINTS[environment]}
+        assert at_github["jobs"][name]["env"].items() >= wanted.items()
+        assert {key: at_gitlab[key]["values"][scope] for key in wanted} == wanted
+        assert at_gitlab["AWS_ID_TOKEN"]["values"][scope] == f"signed for {environment}"
+    assert "AWS_ENDPOINT_URL" not in at_github["jobs"]["lint"].get("env", {}), "a job without a role reaches no AWS"
+    assert "AWS_ENDPOINT_URL" not in given.env
 
 
 def test_a_secret_of_the_project_is_in_neither_file() -> None:
@@ -130,19 +161,21 @@ def test_a_secret_of_the_project_is_in_neither_file() -> None:
 
 def test_a_role_that_terraform_did_not_make_ends_the_run() -> None:
     with pytest.raises(Precondition, match="has no role plan") as refused:
-        rehearse_gitlab.scoped(rehearsal(roles={}), str)
+        rehearse_gitlab.scoped(rehearsal(roles={"production": {}}), lambda *_: "")
     assert refused.value.hint == "`invoke infra.apply -e production` makes it"
 
 
 def test_githubs_tokens_name_the_environment_and_are_for_who_has_the_jobs_secret() -> None:
-    with rehearse_github.issuing(rehearsal(), lambda claims: f"{claims['sub']} {claims['aud']}", "bearer") as address:
+    with rehearse_github.issuing(
+        rehearsal(), lambda name, claims: f"{name}: {claims['sub']} {claims['aud']}", "bearer"
+    ) as address:
 
         def ask(job: str, bearer: str) -> str:
             headers = {"Authorization": f"Bearer {bearer}"}
             with urlopen(Request(f"{address}/{job}?audience=sts.amazonaws.com", headers=headers), timeout=5) as answer:
                 return str(json.load(answer)["value"])
 
-        assert ask("build", "bearer") == "repo:example/shop:environment:production/build sts.amazonaws.com"
+        assert ask("build", "bearer") == "production: repo:example/shop:environment:production/build sts.amazonaws.com"
         for job, bearer in (("build", "other"), ("lint", "bearer"), ("", "bearer")):
             with pytest.raises(HTTPError, match="403"):
                 ask(job, bearer)
