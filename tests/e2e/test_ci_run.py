@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,8 +26,10 @@ from longshore.pipeline.jobs import jobs
 from longshore.pipeline.model import Job
 from longshore.settings.load import load
 from tests import pipeline_tools
+from tests.e2e import recorder
 from tests.e2e.processes import descendants
 from tests.e2e.project import Project, Ran, git
+from tests.e2e.reviewed import locked
 from tests.spelling import leaked
 
 PUSHED = ["lint", "tests", "scan", "validate", "plan", "build", "rollout"]
@@ -38,6 +41,7 @@ SECRETS = {
     **{name: secrets.token_urlsafe(24) for name in ("LONGSHORE_NOTES_TOKEN", "LONGSHORE_RESULTS_KEY", "DOCKER_PWORD")},
 }
 TOKEN = base64.b64encode(b'{"alg": "RS256", "typ"').decode()[:20]  # how every identity token of ours begins
+CLONE = r"/\S+?/(?:builds/[\w-]+|hostexecutor)"  # where a job is, at gitlab-ci-local and at act
 PROMPT = 5.0  # seconds until what watches over the ended command's programs is gone, too
 DAYLIGHT = 1200  # seconds for a whole pipeline on a busy machine
 
@@ -53,6 +57,8 @@ class Pipelines:
     refused: list[str] = field(default_factory=list)
 
     def run(self, provider: str, *words: str, check: bool = True) -> Ran:
+        for record in self.records.glob(f"{provider}-*"):
+            record.unlink()
         last = self._requests().rstrip("\n").rpartition("\n")[2]
         options = ("-e", self.project.name, f"--provider={provider}", "--json", *words)
         environ = {"PATH": self.path, "DOCKER_UNAME": "someone", **SECRETS}
@@ -67,12 +73,25 @@ class Pipelines:
         log = self.project.state() / "aws" / "requests.log"
         return "".join(file.read_text() for file in (log.with_name("requests.log.1"), log) if file.exists())
 
+    @property
+    def records(self) -> Path:
+        return self.project.folder / recorder.FOLDER
+
     def folder(self, provider: str) -> Path:
         return self.project.folder / ".longshore" / "rehearsal" / provider
 
     def clone(self, job: str) -> Path:
         """The folder in which gitlab-ci-local ran JOB."""
         return self.folder("gitlab") / "project" / ".gitlab-ci-local" / "builds" / job
+
+    def logs(self, provider: str) -> dict[str, str]:
+        """What the jobs of the last run printed."""
+        return {log.stem: log.read_text() for log in (self.folder(provider) / "output").glob("*.log")}
+
+    def recorded(self, provider: str, root: str) -> dict[str, Recorded]:
+        """What the jobs of the last run started, each in a folder like ROOT."""
+        files = {file.name.partition("-")[2]: file for file in self.records.glob(f"{provider}-*")}
+        return {job: Recorded.read(file, root) for job, file in files.items()}
 
     def commit(self, text: str) -> str:
         """Commit an image that was never built; return the revision."""
@@ -103,22 +122,63 @@ def pipelines(live: Project) -> Iterator[Pipelines]:
     live.deploy("--skip-checks")
     began = git(live.folder, "rev-parse", "HEAD")
     folders = [*pipeline_tools.gitlab_ci_local(), pipeline_tools.compiled(pipeline_tools.ACT).parent]
+    live.edit("tasks.py", "\n\nns:", f"{recorder.START}ns:")
+    git(live.folder, "commit", "-q", "-a", "-m", "Write down what is started")  # apart: a push is reverted below
     yield Pipelines(live, ":".join([*map(str, folders), live.environ["PATH"]]), trusted(live))
     git(live.folder, "reset", "-q", "--hard", began)
-    shutil.rmtree(live.folder / ".longshore" / "rehearsal", ignore_errors=True)
+    for left in ("rehearsal", "records"):
+        shutil.rmtree(live.folder / ".longshore" / left, ignore_errors=True)
+
+
+@dataclass
+class Recorded:
+    """What the commands of one job started: by argv, the program and the names of the variables that it got.
+
+    `versions` are those of each Python that ran, and of its packages.
+    """
+
+    versions: list[dict[str, str]] = field(default_factory=list)
+    started: dict[str, set[str]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, file: Path, root: str) -> Recorded:
+        """Read FILE of a job whose clone was a folder like ROOT."""
+        recorded = cls()
+        for line in map(json.loads, file.read_text().splitlines()):
+            if "versions" in line:
+                recorded.versions.append(line["versions"])
+            else:
+                may_be_warm = Path(line["argv"][0]).name == "git"  # with an index from before, it has less to do
+                argv = "git" if may_be_warm else shared(shlex.join(line["argv"]), root)
+                recorded.started.setdefault(argv, set()).update(line["names"], [shared(line["program"], root)])
+        return recorded
+
+    def without(self, names: set[str]) -> Recorded:
+        """The same but for variables called NAMES."""
+        return Recorded(self.versions, {argv: got - names for argv, got in self.started.items()})
+
+    def differs(self, other: Recorded) -> dict[str, set[str]]:
+        """By argv, what one of both has and the other has not; the argv itself where only one of them started it."""
+        every = self.started.keys() | other.started.keys()
+        found = {argv: self.started.get(argv, {argv}) ^ other.started.get(argv, {argv}) for argv in every}
+        both = zip(self.versions, other.versions, strict=True)
+        found["versions"] = {f"{name} {version}" for one, two in both for name, version in one.items() ^ two.items()}
+        return {argv: differing for argv, differing in found.items() if differing}
 
 
 @dataclass
 class Pushed:
     revision: str
     data: dict[str, Any]
+    logs: dict[str, str]
+    records: dict[str, Recorded]
 
 
 @pytest.fixture(scope="module")
 def pushed(pipelines: Pipelines) -> Pushed:
     """A whole push to the default branch, run by gitlab-ci-local."""
     revision = pipelines.commit("pushed to GitLab")
-    return Pushed(revision, pipelines.run("gitlab").data)
+    return Pushed(revision, pipelines.run("gitlab").data, pipelines.logs("gitlab"), pipelines.recorded("gitlab", CLONE))
 
 
 def declared(project: Project) -> dict[str, Job]:
@@ -244,34 +304,65 @@ def test_after_a_test_that_fails_nothing_is_built_or_rolled_out(pipelines: Pipel
     assert pipelines.served == before
 
 
-def commands(log: str, root: str = r"/\S+?/(?:builds/[\w-]+|hostexecutor)") -> list[str]:
-    """What a job's steps ran, by its LOG, without what differs between two clones.
+def shared(text: str, root: str) -> str:
+    """TEXT without what differs between two clones, which are folders like ROOT."""
+    return re.sub(rf"{root}(?=/|$)|/tmp/longshore-\w+|\btmp\w{{8}}\b|\b[0-9a-f]{{12,64}}\b", "…", text)
 
-    git's index may be warm, and old records of releases are deleted once there are more than the settings keep.
+
+def commands(log: str, root: str = CLONE) -> list[str]:
+    """What a job's steps ran, by its LOG. git's index may be warm, and old records of releases are deleted once there
+    are more than the settings keep.
     """
     found = re.findall(r"^\$ ((?!git |sh |case |invoke |nox |.* configmap/longshore-release-).+)$", log, re.MULTILINE)
-    differs = rf"{root}(?=/)|/tmp/longshore-\w+|\b[0-9a-f]{{12,64}}\b"
-    return sorted(re.sub(differs, "…", line) for line in found)
+    return sorted(shared(line, root) for line in found)
 
 
-def test_a_push_by_act_serves_it_too_by_the_same_commands(pipelines: Pipelines) -> None:
+def test_a_push_by_act_serves_it_too_by_the_same_commands(pipelines: Pipelines, pushed: Pushed) -> None:
     revision = pipelines.commit("pushed to GitHub")
     ran = pipelines.run("github", f"--jobs={','.join(DELIVERY)}")
     assert {job["name"]: job["result"] for job in ran.data["jobs"]} == dict.fromkeys(DELIVERY, "passed")
     assert pipelines.project.version()["revision"] == revision
     assert {role for role, _ in pipelines.calls} == {"plan", "build", "deploy"}
     assert pipelines.refused == []
-    pipelines.commit("pushed to GitLab again")
-    pipelines.run("gitlab", f"--jobs={','.join(DELIVERY)}")
+    logs, records = pipelines.logs("github"), pipelines.recorded("github", CLONE)
     for name in DELIVERY:
-        here, there = ((pipelines.folder(host) / "output" / f"{name}.log").read_text() for host in ("gitlab", "github"))
-        assert commands(here) == commands(there) != [], name
-    logs = pipelines.project.folder / ".longshore" / "logs"
-    pipelines.project.invoke("infra.validate")
-    laptop = max(logs.glob("*/validate.log")).read_text()
-    assert commands(laptop, re.escape(str(pipelines.project.folder))) == commands(
-        (pipelines.folder("gitlab") / "output" / "validate.log").read_text()
-    )
+        assert commands(pushed.logs[name]) == commands(logs[name]) != [], name
+        assert pushed.records[name].differs(records[name]) == {}, name
+
+
+# What a step of a job and one of a laptop do not have in common, and why.
+DIFFERS = {
+    "a role by its token, in a job": {"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ENDPOINT_URL_STS"},
+    "the keys of an environment that is one's own, on a laptop": {
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE"),
+        *("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"),
+    },
+    "a job without a role reaches no AWS": {"AWS_ENDPOINT_URL"},
+    "a rehearsed job has a home of its own, and this machine's programs": {"XDG_CACHE_HOME", "XDG_CONFIG_HOME"},
+    "a shell's own settings of Terraform stay in that shell": {"TF_CLI_CONFIG_FILE"},
+}
+
+
+def test_a_laptop_s_steps_start_the_same_in_the_same_versions_with_the_same_variables(
+    pipelines: Pipelines, pushed: Pushed
+) -> None:
+    project, explained = pipelines.project, set[str]().union(*DIFFERS.values())
+    pipelines.commit("on a laptop")
+    kept = project.folder / ".longshore" / "environments" / project.name
+    shutil.rmtree(kept / "manifests")  # a job's clone has neither these nor tokens from before
+    for token in kept.glob("?" * 32 + ".json"):
+        token.unlink()
+    for name in DELIVERY:
+        for line in declared(project)[name].script:
+            project.invoke(*line.split()[1:], JOB=name, LONGSHORE_PLAN_KEY=SECRETS["LONGSHORE_PLAN_KEY"])
+    laptop = pipelines.recorded("laptop", re.escape(str(project.folder)))
+    for name in DELIVERY:
+        job, here = pushed.records[name].without(explained), laptop[name].without(explained)
+        assert job.differs(here) == {}, name
+        assert len(here.versions[0]) > 50
+    assert {"terraform", "buildctl", "kubectl", "python"} <= {
+        Path(argv.split()[0]).name for here in laptop.values() for argv in here.started
+    }
 
 
 @pytest.mark.slow
@@ -286,13 +377,25 @@ def test_a_whole_push_by_act_and_an_apply_by_hand(pipelines: Pipelines) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("provider", "number"), [("gitlab", signal.SIGINT), ("github", signal.SIGTERM)])
-def test_a_pipeline_that_is_cancelled_in_its_rollout_leaves_no_lock(
-    pipelines: Pipelines, provider: str, number: signal.Signals, tmp_path: Path
+@pytest.mark.parametrize(
+    ("provider", "job", "number"),
+    [
+        ("gitlab", "rollout", signal.SIGINT),
+        ("github", "rollout", signal.SIGTERM),
+        ("gitlab", "apply", signal.SIGTERM),
+        ("github", "apply", signal.SIGINT),
+    ],
+)
+def test_a_pipeline_that_is_cancelled_in_a_job_that_holds_something_leaves_no_lock(
+    pipelines: Pipelines, provider: str, job: str, number: signal.Signals, tmp_path: Path
 ) -> None:
     project = pipelines.project
-    revision, mark = pipelines.commit(f"cancelled at {provider}"), str(tmp_path)
-    argv = ["ci.run", "-e", project.name, f"--provider={provider}", "--jobs=build,rollout"]
+    jobs_of, held = HELD[job]
+    if job == "apply":
+        threshold = f"latency_threshold_seconds = {3 if provider == 'gitlab' else 4}\nhttp_port = {project.http_port}"
+        project.edit("longshore.toml", f"http_port = {project.http_port}", threshold)
+    revision, mark = pipelines.commit(f"cancelled in {job} at {provider}"), str(tmp_path)
+    argv = ["ci.run", "-e", project.name, f"--provider={provider}", *jobs_of]
     with subprocess.Popen(
         [sys.executable, "-m", "invoke", *argv],
         cwd=project.folder,
@@ -306,7 +409,7 @@ def test_a_pipeline_that_is_cancelled_in_its_rollout_leaves_no_lock(
         while not held(project):
             assert process.poll() is None, process.stdout and process.stdout.read()
             assert time.monotonic() < end
-            time.sleep(0.1)
+            time.sleep(0.05)
         process.send_signal(number)
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 128 + number, output
@@ -318,38 +421,18 @@ def test_a_pipeline_that_is_cancelled_in_its_rollout_leaves_no_lock(
     assert not held(project)
     assert trusted(project) == pipelines.before
     assert not (pipelines.folder(provider) / "home").exists(), "it has the project's variables"
-    pipelines.run(provider, "--jobs=build,rollout")
-    assert project.version()["revision"] == revision
+    pipelines.run(provider, *jobs_of)
+    assert not held(project)
+    if job == "rollout":
+        assert project.version()["revision"] == revision
+    else:
+        assert project.invoke("infra.plan", "-e", project.name, "--json").data["changes"] == []
 
 
-def held(project: Project) -> bool:
+def leased(project: Project) -> bool:
     """Whether a release holds the environment's lease."""
     leases = project.kubectl("get", "leases.coordination.k8s.io")["items"]
     return any(lease["spec"].get("holderIdentity") for lease in leases)
 
 
-def test_what_is_missing_or_wrong_is_said_before_anything_runs(pipelines: Pipelines) -> None:
-    invoke, name = pipelines.project.invoke, pipelines.project.name
-    without = invoke("ci.run", "-e", name, "--json", check=False, PATH="/usr/bin:/bin")
-    assert without.exit_code == 3
-    assert "gitlab-ci-local" in without.data["error"]
-    assert "npm install" in without.data["hint"]
-    for words, said in {
-        ("-e", "production"): "not on this machine",
-        ("-e", name, "--provider=jenkins"): "'jenkins'",
-        ("-e", name, "--event=tag"): "'tag'",
-        ("-e", name, "--jobs=nothing"): "'nothing'",
-    }.items():
-        refused = invoke("ci.run", "--json", *words, check=False)
-        assert (refused.exit_code, said in refused.data["error"]) == (2, True), refused.out
-
-
-def test_an_event_that_has_none_of_the_jobs_is_no_success(pipelines: Pipelines) -> None:
-    for provider in ("gitlab", "github"):
-        ran = pipelines.run(provider, "--event=schedule", "--jobs=lint", check=False)
-        assert (ran.exit_code, ran.data["error"]) == (5, "no job ran")
-
-
-def test_a_token_is_worth_nothing_once_the_run_is_over(pipelines: Pipelines, pushed: Pushed) -> None:
-    assert pushed
-    assert trusted(pipelines.project) == pipelines.before, "what other tests had the local AWS trust"
+HELD = {"rollout": (["--jobs=build,rollout"], leased), "apply": (["--jobs=plan,apply", "--by-hand=apply"], locked)}
