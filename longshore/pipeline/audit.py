@@ -72,9 +72,7 @@ def gitlab(settings: Settings) -> list[Fact]:
 def inherited(url: str, groups: list[str]) -> dict[str, str]:
     """Return where GitLab at URL has what GROUPS and the server share, the nearest first, by whose it is."""
     places = {f"the group {group}": f"/groups/{quote(group, safe='')}/variables" for group in groups}
-    if urlsplit(url).hostname != "gitlab.com":  # which shares none with its users
-        places["the whole server"] = SERVER
-    return places
+    return places if urlsplit(url).hostname == "gitlab.com" else {**places, "the whole server": SERVER}
 
 
 def _at_gitlab(needed: Variable, scope: str, held: list[Held], hidden: list[str]) -> Fact:

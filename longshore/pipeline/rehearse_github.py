@@ -104,13 +104,11 @@ def issuing(rehearsal: Rehearsal, sign: Sign, bearer: str) -> Iterator[str]:
         def do_GET(self) -> None:
             asked = urlsplit(self.path)
             job, audience = jobs.get(asked.path.strip("/")), parse_qs(asked.query).get("audience", [""])[0]
-            answer = {}
-            if job and self.headers.get("Authorization") == f"Bearer {bearer}":
-                subject = f"repo:{path(rehearsal)}:environment:{job.scope}"
-                claims: dict[str, str | int] = {"aud": audience, "sub": subject, "exp": int(time.time()) + WORTH}
-                answer = {"value": sign(job.environment, claims)}
-            body = json.dumps(answer).encode()
-            self.send_response(200 if answer else 403)
+            allowed = job if self.headers.get("Authorization") == f"Bearer {bearer}" else None
+            subject = f"repo:{path(rehearsal)}:environment:{job.scope if job else ''}"
+            claims: dict[str, str | int] = {"aud": audience, "sub": subject, "exp": int(time.time()) + WORTH}
+            body = json.dumps({"value": sign(allowed.environment, claims)} if allowed else {}).encode()
+            self.send_response(200 if allowed else 403)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -58,6 +58,10 @@ class Group:
         """
         while not self.poll() and self.ended_at is None:
             time.sleep(0.002)
+        while (asked := self._asked_at) and time.monotonic() - asked < self.command.grace:
+            if self.cancellation.count > 1 or not _is_alive(self.process.pgid):
+                break
+            time.sleep(0.05)  # what the leader has started gives back what it holds
         if self._signal(signal.SIGKILL):
             end = time.monotonic() + LINGER
             while _is_alive(self.process.pgid) and time.monotonic() < end:

@@ -120,8 +120,9 @@ def _audit(session: Session) -> None:
     if missing := [fact.what for fact in wrong if fact.fine is False]:
         raise Precondition(f"missing: {', '.join(missing)}", hint="`invoke ci.variables` says what each of them is")
     if wrong:
-        hint = "a token of the group's owner or the server's administrator (GitLab), or one that may read the"
-        hint += " organization's (GitHub), tells"
+        hint = (
+            "a token of the group's owner or the server's administrator (GitLab), or the organization's (GitHub), tells"
+        )
         raise Precondition(f"not seen: {', '.join(fact.what for fact in wrong)}", hint=hint)
 
 

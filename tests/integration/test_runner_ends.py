@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -37,6 +38,20 @@ def test_a_child_that_ignores_the_request_is_killed_after_its_grace(runner: Runn
         runner.run(shell("trap '' TERM; sleep 62.5 & sleep 62.5; sleep 62.5", deadline=0.2, grace=0.3))
     assert time.monotonic() - began < 30
     assert living("sleep 62.5") == []
+
+
+def test_what_a_leader_leaves_that_is_ended_has_the_grace_of_its_command(runner: Runner, tmp_path: Path) -> None:
+    # gitlab-ci-local ends at once; a job of it gives back what it holds.
+    ready, done = tmp_path / "ready", tmp_path / "done"
+    work = f"trap 'sleep 0.5; echo >{done}; exit' TERM; echo >{ready}; sleep 67.5 & wait"
+    waits = f"until [ -e {ready} ]; do sleep 0.02; done; exec sleep 67.5"
+    leader = f"sh -c {shlex.quote(work)} >/dev/null 2>&1 & {waits}"
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        runner.run(shell(leader, deadline=0.5, grace=20))
+    assert done.exists()
+    assert time.monotonic() - began < 15, "nobody waits for what has ended"
+    assert living("sleep 67.5") == []
 
 
 def test_a_grandchild_that_holds_the_pipe_does_not_hold_us(runner: Runner) -> None:
