@@ -392,8 +392,9 @@ def test_a_pipeline_that_is_cancelled_in_a_job_that_holds_something_leaves_no_lo
     project = pipelines.project
     jobs_of, held = HELD[job]
     if job == "apply":
-        threshold = f"latency_threshold_seconds = {3 if provider == 'gitlab' else 4}\nhttp_port = {project.http_port}"
-        project.edit("longshore.toml", f"http_port = {project.http_port}", threshold)
+        variable = {"gitlab": "latency_threshold_seconds", "github": "log_retention_days"}[provider]
+        ports = f"http_port = {project.http_port}"
+        project.edit("longshore.toml", ports, f"{variable} = 30\n{ports}")
     revision, mark = pipelines.commit(f"cancelled in {job} at {provider}"), str(tmp_path)
     argv = ["ci.run", "-e", project.name, f"--provider={provider}", *jobs_of]
     with subprocess.Popen(
