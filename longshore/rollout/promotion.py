@@ -162,7 +162,7 @@ def require(verified: Verified, source: Environment) -> None:
         "revision": r"[0-9a-f]{7,64}",
         "digest": DIGEST,
         "tag": r"[0-9a-f]{0,64}",
-        "repository": r"[\w.:\[\]-]+/[a-z0-9/._-]+" if source.endpoint_url else ecr,
+        "repository": r"[\w.:\[\]-]+/[a-z0-9/._-]+" if source.local else ecr,
     }
     for key, pattern in wanted.items():
         if not re.fullmatch(pattern, value := getattr(verified, key)):

@@ -14,7 +14,7 @@ from longshore.image.build import BuiltImage, Place
 from longshore.rollout import promotion
 from longshore.rollout.promotion import Promotion, Verified
 from longshore.rollout.records import FAILED, GOOD, INTENT, ROLLED_BACK, Release
-from longshore.settings.model import Environment
+from longshore.settings.model import Environment, LocalEnvironment
 from tests.unit.rollout.things import recorded
 
 ONE, TWO, THREE = (f"sha256:{digit * 64}" for digit in "123")
@@ -89,6 +89,15 @@ def test_uncommitted_work_is_not_promoted() -> None:
 def test_a_record_that_longshore_never_wrote_reaches_neither_git_nor_a_registry(facts: dict[str, str]) -> None:
     with pytest.raises(Precondition, match=f"the {next(iter(facts))} of what staging verified is"):
         promotion.require(replace(VERIFIED, **facts), STAGING)
+
+
+@pytest.mark.parametrize("guest", [False, True])
+def test_a_registry_of_this_machine_is_one_for_its_owner_and_for_a_rehearsed_job(guest: bool) -> None:
+    local = LocalEnvironment(id="shop", state=Path("/nonexistent"), run=Path("/nonexistent"), guest=guest)
+    here = replace(STAGING, local=local)
+    promotion.require(replace(VERIFIED, repository="198.19.0.2:5001/shop/app"), here)
+    with pytest.raises(Precondition, match="the repository of what staging verified is"):
+        promotion.require(replace(VERIFIED, repository="198.19.0.2:5001/shop/app?x=@evil"), here)
 
 
 def test_what_one_job_verified_the_next_one_gets(tmp_path: Path) -> None:
