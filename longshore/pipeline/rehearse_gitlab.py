@@ -17,7 +17,8 @@ from longshore.pipeline.rehearsal import INSTALLS, REQUESTS, Ended, Progress, Re
 URL = "https://gitlab.com"  # Terraform's `gitlab_url`
 DEPTH = 20  # GitLab's own, where a job does not set GIT_DEPTH
 PROGRAMS = {"gitlab-ci-local": "`npm install --global gitlab-ci-local@4.73.0`", "rsync": "`apt-get install rsync`"}
-STARTED, FINISHED = re.compile(r"^(\S+) +starting shell "), re.compile(r"^(\S+) +finished in .*?( FAIL \d+)?\s*$")
+# A failed job has FAIL or, if nobody waits for it, WARN and the exit code.
+STARTED, FINISHED = (re.compile(r"^(\S+) +starting shell "), re.compile(r"^(\S+) +finished in .*?( [A-Z]{4} \d+)?\s*$"))
 # Without a number, so that no note reaches whoever has one of that number there.
 REQUEST = {"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1217", "CI_PROJECT_ID": "1217"}
 

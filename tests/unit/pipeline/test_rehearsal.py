@@ -186,6 +186,7 @@ def test_githubs_tokens_name_the_environment_and_are_for_who_has_the_jobs_secret
     [
         (["build    starting shell (build)", "build    > output", "build    finished in 2.1 s"], True),
         (["build    starting shell (build)", "build    finished in 2.15 s  FAIL 3 "], False),
+        (["build    starting shell (build)", "build    finished in 2.15 s  WARN 3 "], False),  # nobody waits for it
     ],
 )
 def test_gitlab_ci_local_tells_how_a_job_ended(lines: list[str], good: bool) -> None:
