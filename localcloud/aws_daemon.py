@@ -22,8 +22,9 @@ DEADLINE = 60.0  # seconds; 2 on an idle machine, but on a first start compilers
 
 
 def ready(layout: Layout) -> bool:
-    """Whether the local AWS runs and answers."""
-    return confined.alive(layout, "aws") and answers(layout)
+    """Whether the local AWS runs, answers, and knows all nodes."""
+    runs = confined.alive(layout, "aws") and answers(layout)
+    return runs and ('"nodes"' in _text(layout.cluster_file)) == bool(layout.second)
 
 
 def start(layout: Layout, runner: Runner) -> None:
@@ -49,6 +50,9 @@ def _hand_over(layout: Layout) -> None:
     """Give the local AWS what it reads: it may neither read root's files nor follow where they are."""
     folder = layout.cluster_file.parent
     confined.folder(layout, "aws", folder)
+    if layout.second:
+        confined.folder(layout, "aws", layout.unhealthy)
+        layout.unhealthy.chmod(0o711)  # the edge looks
     secret.ensure(layout.aws_secret)
     contents = {
         layout.cluster_file: json.dumps(cluster(layout), indent=2) + "\n",
@@ -97,8 +101,10 @@ def cluster(layout: Layout) -> dict[str, Any]:
     Also what the load balancer's metrics are made from, and for our own cluster the administrator's kubeconfig, which
     may turn access policies into its bindings.
     """
-    named = {"name": layout.cluster_name, "issuer": layout.issuer}
+    named: dict[str, Any] = {"name": layout.cluster_name, "issuer": layout.issuer}
     named |= {"node": layout.node_ip, "access_log": str(layout.access_log)}
+    if layout.second:
+        named |= {"nodes": [node.node_ip for node in layout.nodes], "unhealthy": str(layout.unhealthy)}
     if layout.existing is not None:
         access = kubeconfig.read(layout.existing.kubeconfig, layout.existing.context)
         return {**named, "endpoint": access.server, "ca": base64.b64encode(access.authority.encode()).decode()}

@@ -51,7 +51,10 @@ class Listener(Struct, frozen=True):
 
 def ready(layout: Layout) -> bool:
     """Whether the edge serves, with certificates that last; whether the listeners have changed `start` finds out."""
-    return confined.alive(layout, "edge") and pki.edge_is_fresh(layout) and _serves(layout)
+    serves = confined.alive(layout, "edge") and pki.edge_is_fresh(layout) and _serves(layout)
+    return serves and ("$healthy" in _config(layout).read_text()) == bool(
+        layout.second
+    )  # nodes come and go by settings
 
 
 def _serves(layout: Layout) -> bool:
@@ -219,11 +222,28 @@ def _server(layout: Layout, listener: Listener, acl: str, host: str = "") -> str
         ssl, tls = " ssl", _tls(layout, listener)
     strict, lenient = ("on", "off") if listener.strict else ("off", "on")
     measured = listener.acl is not None and web_acl.BODY in listener.acl.rules
-    target = {"node": layout.node_ip, "target": listener.target, "idle": listener.idle, "acl": acl}
+    target = {"target": listener.target, "idle": listener.idle, "acl": acl, **_targets(layout, listener)}
     target |= {"buffering": "on" if measured else "off", "name": f"    server_name {host};\n" if host else ""}
     return _filled(
         "forward", port=listener.port, scheme=scheme, ssl=ssl, tls=tls, strict=strict, lenient=lenient, **target
     )
+
+
+def _targets(layout: Layout, listener: Listener) -> dict[str, str]:
+    """Return the nodes that a listener sends to; of several, the health that the local AWS finds decides which."""
+    name, health, numbers = f"{listener.port}-{listener.target}", {"health": "", "healthy": ""}, [""]
+    if layout.second:
+        text = _filled("health", unhealthy=layout.unhealthy, target=listener.target)
+        health, numbers = {"health": text, "healthy": "$healthy"}, ["", "-1", "-2", "-1-2"]
+    upstreams = ""
+    for chosen in numbers:
+        nodes = [node for node in layout.nodes if not chosen or f"-{node.number}" in chosen]
+        # Several would be left out after a failure, which a load balancer does after failed checks alone.
+        servers = "".join(
+            f"server {node.node_ip}:{listener.target}{' max_fails=0' if layout.second else ''}; " for node in nodes
+        )
+        upstreams += _filled("upstream", name=f"{name}{chosen}", servers=servers, idle=listener.idle)
+    return {"upstreams": upstreams, **health}
 
 
 def _tls(layout: Layout, listener: Listener) -> str:

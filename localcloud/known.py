@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from localcloud import edge, lifecycle, network
+from localcloud.addresses import RECORD
 from localcloud.daemon import RUNNING
-from localcloud.layout import ABOUT, RECORD, Layout
+from localcloud.layout import ABOUT, Layout
 from longshore.errors import BadInput
 from longshore.files import from_json
 from longshore.settings.model import Settings
 
 NOWHERE = IPv4Network("127.0.0.0/30")  # stands for networks that were never chosen, or whose record is damaged
-PARTS = ("node", "registry", "ecr", "aws", "buildkit", "edge")
+PARTS = ("node", "node-2", "registry", "ecr", "aws", "buildkit", "edge")
 
 
 def layouts(settings: Settings, running: Path = RUNNING) -> list[Layout]:
@@ -47,7 +48,7 @@ def describe(layout: Layout) -> dict[str, Any]:
         "environment": layout.environment,
         "checkout": layout.checkout,
         "orphaned": orphaned(layout),
-        "up": bool(alive) or network.has_link(layout),
+        "up": bool(alive) or any(map(network.has_link, layout.possible)),
         "parts": alive,
         "ports": sorted({layout.aws_port, *edge.ports(layout)} - {0}),
         "disk_bytes": lifecycle.used(layout.state),

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from localcloud import addresses
+from localcloud.addresses import RECORD
 from localcloud.build.programs import KUBERNETES
 from localcloud.daemon import Daemon
 from longshore.errors import Precondition
-from longshore.files import from_json, locked, write_atomically, write_if_changed
+from longshore.files import write_if_changed
 from longshore.settings.model import Environment, Settings
 
-# Links are taken from the benchmarking range (RFC 2544), which no real network should route. Traffic of pods and
-# services never leaves the node, so every environment may use the same ranges.
-LINKS = IPv4Network("198.19.0.0/16")
-LINK = 30  # the prefix length of one
-CLUSTER_RANGES = tuple(IPv4Network(f"10.{second}.0.0/16") for second in (*range(88, 128), *range(200, 256)))
-ROUTES = Path("/proc/net/route")
-RECORD = "place.json"  # in the state folder: the chosen networks; the name is that of existing environments
 ABOUT = "about.json"  # in both folders: whose environment it is, for `known`
+NODE = "local"  # the name of the first node in Kubernetes
 
 
 class Existing(Struct, frozen=True):
@@ -38,7 +33,7 @@ class Existing(Struct, frozen=True):
 
 
 class Layout(Struct, frozen=True, kw_only=True):
-    """One local environment on this machine. `state` survives a stop, `run` does not."""
+    """One local environment on this machine, as the node `number` sees it. `state` survives a stop, `run` does not."""
 
     id: str
     project: str
@@ -54,6 +49,8 @@ class Layout(Struct, frozen=True, kw_only=True):
     services: IPv4Network
     existing: Existing | None = None
     checkout: str = ""  # the folder of the project; empty where it is not known
+    second: IPv4Network | None = None  # /30 between this machine and the second node, if there is one
+    number: int = 1
 
     @classmethod
     def of(cls, settings: Settings, environment: Environment) -> Layout:
@@ -61,7 +58,8 @@ class Layout(Struct, frozen=True, kw_only=True):
         local = environment.local
         if local is None:
             raise Precondition(f"{environment.name} is not a local environment", hint="use `-e local`")
-        link, pods, services = _addresses(local.state / RECORD, local.id)
+        link, pods, services = addresses.chosen(local.state / RECORD, local.id)
+        several = local.nodes > 1 and not local.context
         config = Path(local.kubeconfig or "~/.kube/config").expanduser()
         existing = Existing(local.context, config, local.registry, local.node_address, settings.host.docker_config)
         layout = cls(
@@ -79,6 +77,7 @@ class Layout(Struct, frozen=True, kw_only=True):
             services=services,
             existing=existing if local.context else None,
             checkout=str(local.checkout),
+            second=addresses.second(local.state / RECORD, local.id) if several else None,
         )
         layout.describe(layout.state)
         return layout
@@ -93,17 +92,60 @@ class Layout(Struct, frozen=True, kw_only=True):
         """Return the part NAME (aws, buildkit, ecr, edge, node, registry) as a background process."""
         return Daemon(id=self.id, name=name, run=self.run, log=self.logs / f"{name}.log")
 
+    # Nodes
+
+    @property
+    def nodes(self) -> tuple[Layout, ...]:
+        """The environment as each of its nodes sees it. What is not said to be a node's is the same for all."""
+        return self.possible if self.second else (self,)
+
+    @property
+    def possible(self) -> tuple[Layout, Layout]:
+        """The same for the nodes that it may have had before, in whatever condition they are."""
+        return replace(self, number=1), replace(self, number=2)
+
+    @property
+    def suffix(self) -> str:
+        """What the names of the node's own files, daemon and interface end with."""
+        return "" if self.number == 1 else f"-{self.number}"
+
+    @property
+    def node_name(self) -> str:
+        """The node's name in Kubernetes."""
+        return f"{NODE}{self.suffix}"
+
+    @property
+    def zone(self) -> str:
+        """The node's availability zone. Most regions begin with a and b; Tokyo's b takes no new accounts."""
+        first, other = "a", "c" if self.region == "ap-northeast-1" else "b"
+        return f"{self.region}{first if self.number == 1 else other}"
+
+    @property
+    def own_pods(self) -> IPv4Network:
+        """The addresses of the node's pods."""
+        return list(self.pods.subnets())[self.number - 1] if self.second else self.pods
+
+    @property
+    def own_link(self) -> IPv4Network:
+        """The network between this machine and the node."""
+        return self.second if self.second and self.number == 2 else self.link
+
+    @property
+    def links(self) -> str:
+        """The networks between this machine and all nodes, with commas."""
+        return ",".join(str(node.own_link) for node in self.nodes)
+
     # Names on this machine
 
     @property
     def interface(self) -> str:
-        """The host's end of the link. The kernel allows 15 characters, so the id is hashed."""
-        return f"ls-{hashlib.sha256(self.id.encode()).hexdigest()[:8]}"
+        """The host's end of the node's link. The kernel allows 15 characters, so the id is hashed."""
+        return f"ls-{hashlib.sha256(self.id.encode()).hexdigest()[:8]}{self.suffix}"
 
     @property
     def cgroup(self) -> str:
-        """The cgroup, below the root of every hierarchy, that holds all pods."""
-        return f"longshore-{self.id}"
+        """The cgroup, below the root of every hierarchy, that holds all of the node's pods."""
+        return f"longshore-{self.id}{self.suffix}"
 
     @property
     def cluster_name(self) -> str:
@@ -115,17 +157,17 @@ class Layout(Struct, frozen=True, kw_only=True):
     @property
     def host_ip(self) -> str:
         """This machine's address as the node sees it."""
-        return "127.0.0.1" if self.existing else str(self.link[1])
+        return "127.0.0.1" if self.existing else str(self.own_link[1])
 
     @property
     def node_ip(self) -> str:
-        """The node's address as this machine sees it: API server, registry and NodePorts answer there."""
-        return self.existing.node_address if self.existing else str(self.link[2])
+        """The node's address as this machine sees it: NodePorts answer there."""
+        return self.existing.node_address if self.existing else str(self.own_link[2])
 
     @property
     def registry(self) -> str:
-        """HOST:PORT of the registry, over plain HTTP."""
-        return self.existing.registry if self.existing else f"{self.node_ip}:5001"
+        """HOST:PORT of the registry, over plain HTTP: at the first node's address."""
+        return self.existing.registry if self.existing else f"{self.link[2]}:5001"
 
     @property
     def docker_config(self) -> Path:
@@ -134,8 +176,8 @@ class Layout(Struct, frozen=True, kw_only=True):
 
     @property
     def endpoint(self) -> str:
-        """The API server of the built-in cluster."""
-        return f"https://{self.node_ip}:6443"
+        """The API server of the built-in cluster: at the first node's address."""
+        return f"https://{self.link[2]}:6443"
 
     @property
     def aws_endpoint(self) -> str:
@@ -154,6 +196,11 @@ class Layout(Struct, frozen=True, kw_only=True):
     def pki(self) -> Path:
         """Certificates, keys and kubeconfigs."""
         return self.state / "pki"
+
+    @property
+    def config(self) -> Path:
+        """What the node's components read when they start."""
+        return self.state / f"node{self.suffix}"
 
     @property
     def logs(self) -> Path:
@@ -192,74 +239,21 @@ class Layout(Struct, frozen=True, kw_only=True):
         return self.state / "aws" / "cluster.json"
 
     @property
+    def unhealthy(self) -> Path:
+        """Where the local AWS has a file PORT-NUMBER for each of several nodes whose target there is unhealthy."""
+        return self.state / "unhealthy"
+
+    @property
     def aws_secret(self) -> Path:
         """What opens the local AWS's own routes."""
         return self.cluster_file.with_name("secret")
 
     @property
     def net(self) -> Path:
-        """The mount that keeps the node's network namespace alive."""
-        return self.run / "net"
+        """The mount that keeps the first node's network namespace alive, or what the other one is plugged into."""
+        return self.run / f"net{self.suffix}"
 
     @property
     def buildkit_socket(self) -> Path:
         """Where buildkitd listens."""
         return self.run / "buildkit.sock"
-
-
-def _addresses(file: Path, name: str) -> tuple[IPv4Network, IPv4Network, IPv4Network]:
-    try:
-        record = from_json(file.read_bytes(), dict[str, str])
-        link, pods, services = (IPv4Network(record[key]) for key in ("link", "pods", "services"))
-        if not (link.subnet_of(LINKS) and link.prefixlen == LINK and {pods, services} <= set(CLUSTER_RANGES)):
-            raise ValueError("not of the ranges that are chosen from")
-        return link, pods, services
-    except FileNotFoundError:
-        pass
-    except (ValueError, KeyError):
-        raise Precondition(f"{file} is damaged", hint="delete that file, then run `invoke local.reset`") from None
-    with locked(file.parent.parent / "places.lock", time.sleep):  # two that choose at once would not see each other
-        if file.exists():
-            return _addresses(file, name)
-        link, pods, services = choose(name, [*routes(ROUTES.read_text()), *_links_of_others(file)])
-        write_atomically(file, json.dumps({"link": str(link), "pods": str(pods), "services": str(services)}) + "\n")
-    return link, pods, services
-
-
-def choose(name: str, taken: Iterable[IPv4Network]) -> tuple[IPv4Network, IPv4Network, IPv4Network]:
-    """Return link, pod and service networks that overlap none of TAKEN. NAME decides which are tried first."""
-    busy = list(taken)
-
-    def free(candidates: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
-        return (network for network in candidates if not any(network.overlaps(other) for other in busy))
-
-    count = 1 << (LINK - LINKS.prefixlen)
-    first = int(hashlib.sha256(name.encode()).hexdigest(), 16)
-    base = int(LINKS.network_address)
-    links = (IPv4Network((base + 4 * ((first + step) % count), LINK)) for step in range(count))
-    link, ranges = next(free(links), None), free(CLUSTER_RANGES)
-    pods, services = next(ranges, None), next(ranges, None)
-    if not (link and pods and services):
-        raise Precondition("this machine already routes every private network that the local cluster could use")
-    return link, pods, services
-
-
-def routes(table: str) -> Iterator[IPv4Network]:
-    """Yield the networks in TABLE, the text of /proc/net/route, without default routes.
-
-    The choice is made before any package is installed, so `ip route` may be missing.
-    """
-    for line in table.splitlines()[1:]:
-        fields = line.split()
-        address, mask = (int.from_bytes(bytes.fromhex(fields[index]), "little") for index in (1, 7))
-        if mask:
-            yield IPv4Network((address, mask.bit_count()))
-
-
-def _links_of_others(file: Path) -> Iterator[IPv4Network]:
-    """Yield the links of other environments, stopped ones too, since their certificates name them."""
-    for other in file.parent.parent.glob(f"*/{RECORD}"):
-        try:
-            yield IPv4Network(from_json(other.read_bytes(), dict[str, str])["link"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue

@@ -73,8 +73,7 @@ def remains(layout: Layout, mounts: str | None = None) -> Iterator[str]:
     """Yield what is left of the environment, except its state. MOUNTS is the text of /proc/self/mounts."""
     for pid in marked(layout.id):
         yield f"process {pid}"
-    if network.has_link(layout):
-        yield f"interface {layout.interface}"
+    yield from (f"interface {node.interface}" for node in layout.possible if network.has_link(node))
     table = mounts if mounts is not None else Path("/proc/self/mounts").read_text()
     for line in table.splitlines():
         target = Path(line.split()[1].encode().decode("unicode_escape"))
@@ -88,10 +87,13 @@ def remains(layout: Layout, mounts: str | None = None) -> Iterator[str]:
 def status(layout: Layout) -> dict[str, Any]:
     """Return the name, readiness, pid, memory (bytes) and address of each part, and the disk space used (bytes)."""
     rows = [_row(layout.daemon(name), ready, address) for name, ready, address in _daemons(layout)]
-    for name, component in control.status(layout).items():
+    components = [(node, *item) for node in layout.nodes for item in control.status(node).items()]
+    for node, name, component in components:
         count = component["restarts"]
         note = f"restarted {count} times; the last time it {component['exit']}" if count else ""
-        rows.append({"name": f"node/{name}", "ready": bool(component["ready"]), "restarts": count, "said": note})
+        rows.append(
+            {"name": f"node{node.suffix}/{name}", "ready": bool(component["ready"]), "restarts": count, "said": note}
+        )
     space = {"state": str(layout.state), "disk_bytes": used(layout.state), "cache_bytes": used(layout.cache)}
     return {"environment": layout.environment, "parts": rows, **space}
 
@@ -110,7 +112,8 @@ def used(folder: Path) -> int:
 
 def _daemons(layout: Layout) -> Iterator[tuple[str, bool, str]]:
     if layout.existing is None:
-        yield "node", control.ready(layout), layout.endpoint
+        for node in layout.nodes:
+            yield f"node{node.suffix}", control.runs(node), layout.endpoint if node.number == 1 else node.node_ip
         yield "registry", registry.ready(layout), f"http://{layout.registry}"
     yield "aws", aws_daemon.ready(layout), layout.aws_endpoint
     yield "buildkit", buildkit.ready(layout), f"unix://{layout.buildkit_socket}"

@@ -114,7 +114,7 @@ def require_room(layout: Layout) -> None:
 
     Raises Precondition if the state folder's name is too long for the sockets that the kubelet creates below it.
     """
-    if len(str(layout.state)) > LONGEST:
+    if len(str(layout.state)) + len(layout.nodes[-1].suffix) > LONGEST:
         raise Precondition(
             f"the path {layout.state} is too long: the kernel allows 107 characters for a socket below it",
             hint="set XDG_STATE_HOME to a folder with a shorter path",

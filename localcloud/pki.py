@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from localcloud.certificates import Authority
 
 FRESH = 335 * 24 * 3600.0  # seconds; they last a year, and are renewed a month before its end
-NODE = "local"  # the node's name in Kubernetes
 FRONT_PROXY = "front-proxy"  # as what the API server asks the APIs that it passes calls on to, such as metrics.k8s.io
 
 
@@ -43,7 +42,13 @@ def ensure(layout: Layout) -> None:
     _authority(layout, "front-proxy-ca", FRONT_PROXY).issue(FRONT_PROXY, FRONT_PROXY)
     authority_data = base64.b64encode(layout.ca.read_bytes()).decode()
     endpoint = Endpoint(name=layout.cluster_name, server=layout.endpoint, authority=authority_data)
-    for user in ("admin", "controller-manager", "scheduler", "proxy", "kubelet"):
+    for user in (
+        "admin",
+        "controller-manager",
+        "scheduler",
+        "proxy",
+        *(f"kubelet{node.suffix}" for node in layout.nodes),
+    ):
         certificate, key = ((layout.pki / f"{user}.{kind}").read_bytes() for kind in ("crt", "key"))
         credential = kubeconfig.certificate(certificate, key)
         config = kubeconfig.text(endpoint, context=layout.cluster_name, user=user, credential=credential)
@@ -62,8 +67,13 @@ def leaves(layout: Layout) -> tuple[Leaf, ...]:
         Leaf("scheduler", "system:kube-scheduler"),
         Leaf("proxy", "system:kube-proxy", "system:node-proxier"),
         Leaf("policies", "longshore-policies", "system:masters"),
-        Leaf("kubelet", f"system:node:{NODE}", "system:nodes", (NODE, "127.0.0.1", layout.node_ip)),
+        *map(_kubelet, layout.nodes),
     )
+
+
+def _kubelet(node: Layout) -> Leaf:
+    name = node.node_name
+    return Leaf(f"kubelet{node.suffix}", f"system:node:{name}", "system:nodes", (name, "127.0.0.1", node.node_ip))
 
 
 def token_keys(layout: Layout) -> dict[str, object]:

@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,7 +101,7 @@ def count(forward: Forward, requests: list[Request]) -> None:
 
 
 class Health:
-    """The health of one target group. All its targets are one node here, so they share one health."""
+    """The health of a target group on one node. If there is but one, all targets are that one here, and share it."""
 
     healthy: bool | None = None
     _contrary = 0  # consecutive results that contradict it
@@ -126,12 +126,21 @@ class Health:
         if self.healthy is None or self._contrary >= int(threshold):
             self.healthy, self._contrary = passed, 0
 
-    def count(self, forward: Forward, when: metrics.Time) -> None:
-        """Put the datapoints of how many targets are healthy and unhealthy, once that is known."""
-        for name, wanted in (("HealthyHostCount", True), ("UnHealthyHostCount", False)):
-            if self.healthy is not None and forward.group.targets and began(forward.group):
-                value = len(forward.group.targets) if self.healthy is wanted else 0
-                metrics.put(forward.region, name, value, when, forward.both)
+    def tell(self, file: Path) -> None:
+        """Have FILE while it is unhealthy."""
+        if self.healthy is False:
+            file.touch()
+        else:
+            file.unlink(missing_ok=True)
+
+
+def count_hosts(forward: Forward, nodes: Sequence[Health], when: metrics.Time) -> None:
+    """Put the datapoints of how many targets on NODES are healthy and unhealthy, once that is known."""
+    each = len(forward.group.targets) if len(nodes) == 1 else 1
+    for name, wanted in (("HealthyHostCount", True), ("UnHealthyHostCount", False)):
+        if any(node.healthy is not None for node in nodes) and forward.group.targets and began(forward.group):
+            value = each * sum(node.healthy is wanted for node in nodes)
+            metrics.put(forward.region, name, value, when, forward.both)
 
 
 def began(group: Any) -> metrics.Time | None:

@@ -26,7 +26,8 @@ class Monitor:
         self._lock, self._changed, self._since = lock, changed, utcnow()
         log = current().real_cluster().get("access_log")
         self._log = load_balancer.AccessLog(Path(log)) if log else None
-        self._health: dict[str, load_balancer.Health] = defaultdict(load_balancer.Health)
+        # By target group and node.
+        self._health: dict[tuple[str, str], load_balancer.Health] = defaultdict(load_balancer.Health)
         self._reported: set[str] = set()
 
     def run(self) -> None:
@@ -58,15 +59,19 @@ class Monitor:
             self._reported.add(sentence)
 
     def _count(self, now: metrics.Time) -> None:
-        node = current().real_cluster().get("node")
+        real = current().real_cluster()
+        nodes = real.get("nodes") or ([real["node"]] if "node" in real else [])
         requests = self._log.read() if self._log else []
         with self._lock:
             metrics.forget(now)
             forwards = list(load_balancer.forwards())
         for forward in forwards:
-            health = self._health[forward.group.arn]
-            if node and health.check(forward.group, node):  # without the lock: it may take seconds
-                self._changed()
+            targets = {node: self._health[forward.group.arn, node] for node in nodes}
+            for number, (node, health) in enumerate(targets.items(), 1):
+                if health.check(forward.group, node):  # without the lock: it may take seconds
+                    self._changed()
+                if "unhealthy" in real:
+                    health.tell(Path(real["unhealthy"], f"{forward.group.port}-{number}"))
             with self._lock:
                 load_balancer.count(forward, requests)
-                health.count(forward, now)
+                load_balancer.count_hosts(forward, list(targets.values()), now)

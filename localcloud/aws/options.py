@@ -16,7 +16,8 @@ class Options:
     """Settings of this process.
 
     `cluster` is a JSON file about the real API server: `endpoint`, `ca` (base64 PEM), `issuer`, optionally `name`,
-    `node` (where NodePorts answer), `access_log` (of the edge) and `kubeconfig` (of the administrator, with a context
+    `node` (where NodePorts answer; of several, `nodes`, and the folder `unhealthy` in which to say which of them are),
+    `access_log` (of the edge) and `kubeconfig` (of the administrator, with a context
     called `name`). It is read at each call, so it may be written later.
     `registry` is the HOST:PORT that ECR names, `docker_config` the folder with its login. `hosts` are the names that
     clients may use for this server. `secret` opens its own routes; without one they are closed. `issuers` is a JSON

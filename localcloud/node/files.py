@@ -30,7 +30,7 @@ rules:
 def containerd(layout: Layout, plugins: str) -> str:
     """Return containerd's configuration. Its state is in the node's own /run: a crash is like a reboot to it."""
     return f"""version = 2
-root = "{layout.state}/containerd"
+root = "{layout.state}/containerd{layout.suffix}"
 state = "{RUN}/containerd"
 oom_score = 0
 # Snapshotters that are not used cost time at the start; the opt plugin would make a folder on the machine.
@@ -44,7 +44,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
   disable_apparmor = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{plugins}"
-    conf_dir = "{layout.state}/node/cni"
+    conf_dir = "{layout.config}/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
     default_runtime_name = "runc"
@@ -58,10 +58,13 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
 
 
 def cni(layout: Layout) -> str:
-    """Return the configuration of the pods' network: a bridge in the node; addresses are leased until it stops."""
-    ranges, routes = [[{"subnet": str(layout.pods)}]], [{"dst": "0.0.0.0/0"}]
+    """Return the configuration of the pods' network: a bridge in the node; addresses are leased until it stops.
+
+    With several nodes, only what leaves all of them gets the node's address: `network` sees to that.
+    """
+    ranges, routes = [[{"subnet": str(layout.own_pods)}]], [{"dst": "0.0.0.0/0"}]
     lease = {"type": "host-local", "ranges": ranges, "routes": routes, "dataDir": f"{RUN}/cni"}
-    on = dict.fromkeys(("isGateway", "ipMasq", "hairpinMode"), True)
+    on = {"isGateway": True, "ipMasq": not layout.second, "hairpinMode": True}
     bridge = {"type": "bridge", "bridge": "pods0", **on, "ipam": lease}
     return json.dumps({"cniVersion": "0.4.0", "name": "longshore", "plugins": [bridge]}, indent=2) + "\n"
 
@@ -99,12 +102,12 @@ def kubelet(layout: Layout) -> str:
         "featureGates": {"KubeletInUserNamespace": True},
         "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}, "x509": x509},
         "authorization": {"mode": "Webhook"},
-        "tlsCertFile": str(layout.pki / "kubelet.crt"),
-        "tlsPrivateKeyFile": str(layout.pki / "kubelet.key"),
+        "tlsCertFile": str(layout.pki / f"kubelet{layout.suffix}.crt"),
+        "tlsPrivateKeyFile": str(layout.pki / f"kubelet{layout.suffix}.key"),
         "clusterDNS": [str(layout.services[10])],
         "clusterDomain": "cluster.local",
-        "resolvConf": f"{layout.state}/node/resolv.conf",
-        "podLogsDir": f"{layout.state}/pod-logs",
+        "resolvConf": f"{layout.config}/resolv.conf",
+        "podLogsDir": f"{layout.state}/pod-logs{layout.suffix}",
         "volumePluginDir": f"{RUN}/volume-plugins",
         "containerLogMaxSize": "5Mi",
         "serializeImagePulls": False,
@@ -144,11 +147,10 @@ def bootstrap(layout: Layout) -> str:
 
 def all_files(layout: Layout, plugins: str) -> dict[str, str]:
     """Return the content of each file in the node's configuration folder by its name."""
-    return {
+    own = {
         "containerd.toml": containerd(layout, plugins),
         "cni/10-pods.conflist": cni(layout),
         "kubelet.json": kubelet(layout),
-        "webhook.yaml": webhook(layout),
-        "audit.yaml": AUDIT,
-        "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
     }
+    plane = {"webhook.yaml": webhook(layout), "audit.yaml": AUDIT} if layout.number == 1 else {}
+    return {**own, **plane, "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"}

@@ -11,7 +11,6 @@ from localcloud.layout import Layout
 from localcloud.node import policies
 from localcloud.node.files import CONTAINERD, RUN
 from localcloud.packages import SYSTEM_PATH, program
-from localcloud.pki import NODE
 
 POLICIES = f"{RUN}/policies.sock"  # is there once NetworkPolicies are enforced
 # The kubelet sets these for the whole machine unless they have these values; inside the node they seem to.
@@ -72,11 +71,12 @@ FLAGS = {
     """,
     "kube-scheduler": "--kubeconfig={layout.pki}/scheduler.conf --leader-elect=false --bind-address=127.0.0.1",
     "kubelet": """
-        --config={layout.state}/node/kubelet.json --kubeconfig={layout.pki}/kubelet.conf
-        --root-dir={layout.state}/kubelet --hostname-override={NODE} --node-ip={layout.node_ip}
+        --config={layout.config}/kubelet.json --kubeconfig={layout.pki}/kubelet{layout.suffix}.conf
+        --root-dir={layout.state}/kubelet{layout.suffix} --hostname-override={layout.node_name}
+        --node-ip={layout.node_ip} {labels}
     """,
     "kube-proxy": """
-        --kubeconfig={layout.pki}/proxy.conf --hostname-override={NODE} --proxy-mode=iptables
+        --kubeconfig={layout.pki}/proxy.conf --hostname-override={layout.node_name} --proxy-mode=iptables
         --cluster-cidr={layout.pods} --conntrack-max-per-core=0 --iptables-min-sync-period=200ms
         --bind-address=0.0.0.0 --metrics-bind-address=127.0.0.1:10249
     """,
@@ -87,7 +87,7 @@ def spec(layout: Layout) -> dict[str, Any]:
     """Return the content of the SPEC.json that `init.py` reads."""
     return {
         "components": components(layout),
-        "env": {"PATH": SYSTEM_PATH, "HOME": f"{layout.state}/node"},  # no proxy: the node talks to itself
+        "env": {"PATH": SYSTEM_PATH, "HOME": str(layout.config)},  # no proxy: the node talks to itself
         "status": str(status_file(layout)),
         "cover": [folder for folder in COVERED if not Path(folder).is_symlink()],
         "keep": [str(path) for path in (layout.state, layout.run, layout.kube.parent, Path(sys.base_prefix), ROOT)],
@@ -95,33 +95,49 @@ def spec(layout: Layout) -> dict[str, Any]:
         "scratch": f"{RUN}/pinned",
         "sysctl": SYSCTL,
         "cgroup": layout.cgroup,
-        "folders": [str(layout.state / name) for name in ("etcd", "containerd", "kubelet", "pod-logs")],
+        "folders": [str(layout.state / name) for name in folders(layout)],
     }
+
+
+def folders(layout: Layout) -> tuple[str, ...]:
+    """Return the names of the folders of the state that the node's components have for themselves."""
+    own = tuple(f"{name}{layout.suffix}" for name in ("containerd", "kubelet", "pod-logs"))
+    return ("etcd", *own) if layout.number == 1 else own
 
 
 def status_file(layout: Layout) -> Path:
     """Return the file in which the first process records which components are ready."""
-    return layout.run / "node.json"
+    return layout.run / f"node{layout.suffix}.json"
 
 
 def components(layout: Layout) -> list[dict[str, Any]]:
-    """Return each component's argv, log, what it waits for, and the address that shows that it is ready."""
-    containerd, config, api = program("containerd"), layout.state / "node", ["kube-apiserver"]
+    """Return each component's argv, log, what it waits for, and the address that shows that it is ready.
+
+    Only the first node has the control plane.
+    """
+    containerd, first = program("containerd"), layout.number == 1
+    api = ["kube-apiserver"] if first else []
+    zone = f"topology.kubernetes.io/zone={layout.zone},topology.kubernetes.io/region={layout.region}"
+    labels = f"--node-labels={zone}" if layout.second else ""
 
     def component(name: str, argv: list[str], probe: str, needs: list[str], stop: float) -> dict[str, Any]:
-        log = str(layout.logs / f"{name}.log")
+        log = str(layout.logs / f"{name}{layout.suffix}.log")
         return {"name": name, "argv": argv, "probe": probe, "needs": needs, "stop": stop, "log": log}
 
     def kube(name: str, probe: str, needs: list[str], stop: float = FIRST) -> dict[str, Any]:
-        flags = [flag.format(layout=layout, NODE=NODE, RUN=RUN) for flag in FLAGS[name].split()]
+        parts = (part.format(layout=layout, labels=labels, RUN=RUN) for part in FLAGS[name].split())
+        flags = [part for part in parts if part]
         return component(name, [str(layout.kube), name, *flags], probe, needs, stop)
 
-    return [
-        component("containerd", [containerd, "-c", f"{config}/containerd.toml"], f"unix:{CONTAINERD}", [], LAST),
+    plane = [
         kube("etcd", "http://127.0.0.1:2379/health", [], LAST),
         kube("kube-apiserver", "https://127.0.0.1:6443/readyz", ["etcd"], THEN),
         kube("kube-controller-manager", "https://127.0.0.1:10257/healthz", api),
         kube("kube-scheduler", "https://127.0.0.1:10259/healthz", api),
+    ]
+    return [
+        component("containerd", [containerd, "-c", f"{layout.config}/containerd.toml"], f"unix:{CONTAINERD}", [], LAST),
+        *(plane if first else ()),
         kube("kubelet", "http://127.0.0.1:10248/healthz", ["containerd", *api]),
         kube("kube-proxy", "http://127.0.0.1:10256/livez", api),
         component("network-policies", _policies(layout), f"unix:{POLICIES}", api, FIRST),
@@ -131,13 +147,13 @@ def components(layout: Layout) -> list[dict[str, Any]]:
 def _policies(layout: Layout) -> list[str]:
     """Return the argv that enforces NetworkPolicies: the interpreter's own, since a virtualenv's may be covered."""
     settings = policies.Settings(
-        host="127.0.0.1",
+        host="127.0.0.1" if layout.number == 1 else str(layout.link[2]),
         port=6443,
         authority=str(layout.ca),
         certificate=f"{layout.pki}/policies.crt",
         key=f"{layout.pki}/policies.key",
         ready=POLICIES,
-        link=str(layout.link),
+        link=layout.links,
         services=str(layout.services),
     )
     start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from localcloud.node import policies; policies.main()"

@@ -15,6 +15,7 @@ class LocalTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[environments.NAME.local]`: what Longshore runs on this machine. `context` names a cluster to use instead."""
 
     aws_port: FreePort = 4566
+    nodes: Annotated[int, Meta(ge=1, le=2, description="1 or 2")] = 1
     context: str = ""
     kubeconfig: str = ""
     registry: str = ""

@@ -19,7 +19,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localcloud import layout
+from localcloud import addresses
 from longshore.errors import BadInput, Failure, GateFailed, Precondition
 from longshore.files import Memory
 from longshore.gates import reports
@@ -193,22 +193,24 @@ def test_an_entry_of_the_cache(content: bytes, sealed: bool, kind: str) -> None:
 
 
 @few
-@given(files({"link": "198.19.0.0/30", "pods": "10.88.0.0/16", "services": "10.89.0.0/16"}))
+@given(files({"link": "198.19.0.0/30", "pods": "10.88.0.0/16", "services": "10.89.0.0/16", "second": "198.19.0.4/30"}))
 def test_the_addresses_of_a_local_environment(content: bytes) -> None:
     with folder() as state:
-        file = state / "a" / layout.RECORD
+        file = state / "a" / addresses.RECORD
         file.parent.mkdir()
         file.write_bytes(content)
         try:
-            link, pods, services = layout._addresses(file, "a")
+            link, pods, services = addresses.chosen(file, "a")
+            second = addresses.second(file, "a")
         except Precondition as failure:
             one_sentence(failure)
         else:
-            assert link.subnet_of(layout.LINKS)
-            assert link.prefixlen == 30
-            assert {pods, services} <= set(layout.CLUSTER_RANGES)
+            assert link.subnet_of(addresses.LINKS)
+            assert link.prefixlen == second.prefixlen == 30
+            assert second.subnet_of(addresses.LINKS)
+            assert {pods, services} <= set(addresses.CLUSTER_RANGES)
             assert pods != services
-        layout._addresses(state / "b" / layout.RECORD, "b")
+        addresses.chosen(state / "b" / addresses.RECORD, "b")
 
 
 WRITTEN: dict[str, Any] = {

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from localcloud.layout import Layout
 
@@ -27,3 +28,9 @@ def layout(tmp_path: Path) -> Layout:
         pods=IPv4Network("10.88.0.0/16"),
         services=IPv4Network("10.89.0.0/16"),
     )
+
+
+@pytest.fixture
+def second(layout: Layout) -> Layout:
+    """The second node of such an environment with two."""
+    return replace(layout, second=IPv4Network("198.19.0.8/30"), number=2)

@@ -24,6 +24,14 @@ def test_the_built_in_cluster_is_what_eks_describes(layout: Layout) -> None:
     assert said["issuer"] == layout.issuer
 
 
+def test_several_nodes_are_told_and_one_alone_as_ever(layout: Layout, second: Layout) -> None:
+    pki.ensure(layout)
+    one, two = aws_daemon.cluster(layout), aws_daemon.cluster(second.nodes[0])
+    assert two.pop("nodes") == ["198.19.0.6", "198.19.0.10"]
+    assert two.pop("unhealthy") == str(layout.unhealthy)
+    assert one == two
+
+
 def test_the_server_listens_on_loopback_and_on_the_link(layout: Layout) -> None:
     argv = aws_daemon.command(layout).argv
     listen = [argv[index + 1] for index, word in enumerate(argv) if word == "--listen"]

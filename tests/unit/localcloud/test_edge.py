@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from msgspec.structs import replace
 
@@ -60,6 +62,17 @@ def test_a_rule_sends_the_host_that_it_names_to_another_port(layout: Layout) -> 
     ]
     assert "server 198.19.0.6:30082; keepalive 64;" in text
     assert text.index("30080") < text.index("30081"), "nginx sends a host that no rule names to the first"
+    assert text.count("{") == text.count("}")
+
+
+def test_several_nodes_get_requests_unless_they_are_unhealthy_and_all_of_them_if_all_are(second: Layout) -> None:
+    text = edge.configuration(second.nodes[0], [SECURE])
+    one, other = "server 198.19.0.6:30080 max_fails=0; ", "server 198.19.0.10:30080 max_fails=0; "
+    groups = dict(re.findall(r"upstream app-8443-30080(\S*) { ((?:server \S+ max_fails=0; )+)keepalive", text))
+    assert groups == {"": one + other, "-1": one, "-2": other, "-1-2": one + other}
+    assert "proxy_pass http://app-8443-30080$healthy;" in text
+    checks = re.findall(r'if \(-f "(.*)-(.)"\) { set \$healthy "(.*)"; }', text)
+    assert checks == [(f"{second.unhealthy}/30080", "1", "-2"), (f"{second.unhealthy}/30080", "2", "-1$healthy")]
     assert text.count("{") == text.count("}")
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from localcloud import layout as layouts
-from localcloud.layout import CLUSTER_RANGES, LINKS, RECORD, Existing, Layout, choose, routes
+from localcloud import addresses
+from localcloud.addresses import CLUSTER_RANGES, LINKS, RECORD, choose, routes
+from localcloud.layout import Existing, Layout
 from longshore.errors import Precondition
 from longshore.settings import load
 
@@ -60,6 +61,15 @@ def test_addresses_follow_from_the_link(layout: Layout) -> None:
     assert layout.endpoint == "https://198.19.0.6:6443"
 
 
+def test_a_second_node_has_what_the_first_has_and_the_environment_stays_the_first_ones(second: Layout) -> None:
+    first, other = second.nodes
+    own = ("interface", "cgroup", "net", "node_ip", "host_ip", "node_name", "zone", "own_pods", "own_link", "config")
+    assert not [name for name in own if getattr(first, name) == getattr(other, name)]
+    for shared in ("registry", "endpoint", "kubeconfig", "aws_secret", "services", "links"):
+        assert getattr(first, shared) == getattr(other, shared)
+    assert other.registry == "198.19.0.6:5001"
+
+
 def test_an_existing_cluster_brings_its_own_addresses(layout: Layout, tmp_path: Path) -> None:
     existing = Existing(
         context="kind",
@@ -86,6 +96,27 @@ def test_addresses_are_chosen_once_and_environments_do_not_share_a_link(tmp_path
     assert made("first").link == first.link
     assert not first.link.overlaps(second.link)
     assert json.loads((first.state / RECORD).read_text())["link"] == str(first.link)
+
+
+def test_a_second_nodes_link_is_chosen_when_it_is_wanted_and_overlaps_no_other(tmp_path: Path) -> None:
+    def made(name: str, nodes: int) -> Layout:
+        root = tmp_path / name
+        root.mkdir(exist_ok=True)
+        text = f'[project]\nname = "shop"\n[environments.local.local]\nnodes = {nodes}\n'
+        (root / "longshore.toml").write_text(text)
+        found = load.load(root, {"XDG_STATE_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)})
+        return Layout.of(found, found.environment("local"))
+
+    one = made("first", 1)
+    assert one.nodes == (one,)
+    two = made("first", 2)
+    assert two.link == one.link
+    assert [node.number for node in two.nodes] == [1, 2]
+    assert made("first", 2).second == two.second
+    other = made("second", 2)
+    links = [one.link, two.second, other.link, other.second]
+    assert not [pair for pair in itertools.combinations(links, 2) if pair[0].overlaps(pair[1])]  # type: ignore[union-attr, arg-type]
+    assert made("first", 1).nodes[0].own_pods == one.pods
 
 
 def test_a_damaged_record_of_the_addresses_is_named(tmp_path: Path) -> None:
@@ -115,9 +146,9 @@ def test_environments_that_choose_at_the_same_time_do_not_share_a_link(
             both_read.wait(0.5)
         return iter(links)
 
-    links_of_others = layouts._links_of_others
-    monkeypatch.setattr(layouts, "_links_of_others", taken)
+    links_of_others = addresses._links_of_others
+    monkeypatch.setattr(addresses, "_links_of_others", taken)
     with ThreadPoolExecutor() as pool:
-        chosen = pool.map(lambda name: layouts._addresses(tmp_path / name / RECORD, name)[0], (first, second))
+        chosen = pool.map(lambda name: addresses.chosen(tmp_path / name / RECORD, name)[0], (first, second))
     one, other = chosen
     assert not one.overlaps(other)

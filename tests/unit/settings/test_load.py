@@ -69,6 +69,7 @@ def test_what_is_left_out_follows_from_the_name(tmp_path: Path) -> None:
         ("aws_port = 4566", "aws_port = 70000", "aws_port is 70000, not a port from 1024 to 65535", ""),
         ("aws_port = 4566", "aws_port = true", "aws_port is true, not a port", ""),
         ("aws_port = 4566", 'id = "x"', "environments.local.local.id is not a setting", ""),
+        ("aws_port = 4566", "nodes = 3", "environments.local.local.nodes is 3, not 1 or 2", "what each key takes"),
         ("aws_port = 4566", 'context = "kind-kind"', "needs `registry` and `node_address`", "registry"),
         ("pull = 30", "pull = -1", "environments.local.patience.pull is -1, not 0 to 86400 seconds", ""),
         ("pull = 30", "pul = 30", "environments.local.patience.pul is not a setting", "'pull'"),

@@ -138,10 +138,10 @@ def test_the_thresholds_decide_when_health_changes() -> None:
 
 def test_the_first_health_check_decides() -> None:
     health = Health()
-    health.count(forward(), NOON)
+    load_balancer.count_hosts(forward(), [health], NOON)
     assert not metrics.MINUTES
     health.record(False, group())
-    health.count(forward(), NOON)
+    load_balancer.count_hosts(forward(), [health], NOON)
     assert sums(BOTH) == {"HealthyHostCount": 0, "UnHealthyHostCount": 1}
 
 
@@ -150,15 +150,39 @@ def test_without_a_target_that_ever_answered_no_hosts_are_counted(other: dict[st
     """As in AWS, where both metrics are reported if there are registered targets."""
     health = Health()
     health.record(False, group())
-    health.count(forward(**other), NOON)
+    load_balancer.count_hosts(forward(**other), [health], NOON)
     assert not metrics.MINUTES
 
 
 def test_all_registered_targets_share_one_health() -> None:
     health = Health()
     health.record(True, group())
-    health.count(forward(targets={"i-1": {}, "i-2": {}}), NOON)
+    load_balancer.count_hosts(forward(targets={"i-1": {}, "i-2": {}}), [health], NOON)
     assert sums(BOTH) == {"HealthyHostCount": 2, "UnHealthyHostCount": 0}
+
+
+def test_each_of_several_nodes_counts_for_itself(tmp_path: Path) -> None:
+    one, other = Health(), Health()
+    one.record(True, group())
+    load_balancer.count_hosts(forward(), [one, other], NOON)
+    assert sums(BOTH) == {"HealthyHostCount": 1, "UnHealthyHostCount": 0}, "of the other nothing is known yet"
+    metrics.MINUTES.clear()
+    other.record(False, group())
+    load_balancer.count_hosts(forward(), [one, other], NOON)
+    assert sums(BOTH) == {"HealthyHostCount": 1, "UnHealthyHostCount": 1}
+
+
+def test_who_sends_requests_is_told_which_node_is_unhealthy(tmp_path: Path) -> None:
+    health, file = Health(), tmp_path / "30080-2"
+    health.tell(file)
+    assert not file.exists(), "before the first check a target gets requests"
+    health.record(False, group())
+    health.tell(file)
+    assert file.exists()
+    for _ in range(2):
+        health.record(True, group())
+    health.tell(file)
+    assert not file.exists()
 
 
 def test_the_target_is_checked_as_the_group_says_and_as_often() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from localcloud.layout import NODE
 from localcloud.node.control import behind
-from localcloud.pki import NODE
 
 SINCE = "2026-11-28T10:00:00Z"
 Thing = dict[str, Any]

@@ -4,9 +4,11 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from localcloud.layout import Layout
 from localcloud.node import files, init
@@ -76,6 +78,54 @@ def test_the_node_hides_the_folders_that_components_write_to(layout: Layout) -> 
     assert "/run" in prepared["cover"]
     assert str(layout.state) in prepared["keep"]
     assert not any("proxy" in name.lower() for name in prepared["env"])
+
+
+def test_a_second_node_has_no_control_plane_and_shares_nothing_with_the_first(layout: Layout, second: Layout) -> None:
+    assert [one["name"] for one in components(second)] == ["containerd", "kubelet", "kube-proxy", "network-policies"]
+    assert not any(one["needs"] for one in components(second) if one["name"] != "kubelet")
+    assert {"webhook.yaml", "audit.yaml"}.isdisjoint(files.all_files(second, "/usr/lib/cni"))
+    one, other = spec(second.nodes[0]), spec(second)
+    assert one["cgroup"] != other["cgroup"]
+    assert one["status"] != other["status"]
+    assert not {*one["folders"]} & {*other["folders"]}
+    logs = [component["log"] for each in (one, other) for component in each["components"]]
+    assert len(logs) == len({*logs})
+
+
+def test_nodes_are_in_zones_of_their_own_and_one_alone_is_in_none(layout: Layout, second: Layout) -> None:
+    def kubelet(node: Layout) -> list[str]:
+        return next(one["argv"] for one in components(node) if one["name"] == "kubelet")
+
+    assert (
+        "--node-labels=topology.kubernetes.io/zone=eu-central-1a,topology.kubernetes.io/region=eu-central-1"
+        in kubelet(second.nodes[0])
+    )
+    assert any("zone=eu-central-1b," in flag for flag in kubelet(second))
+    assert {"--hostname-override=local-2", "--node-ip=198.19.0.10"} <= {*kubelet(second)}
+    assert not any("label" in flag or not flag for flag in kubelet(layout))
+    assert replace(second, region="ap-northeast-1").zone == "ap-northeast-1c", "new accounts have no b there"
+
+
+def test_pods_of_two_nodes_have_halves_of_the_addresses_and_keep_them_between_nodes(second: Layout) -> None:
+    def network(node: Layout) -> dict[str, Any]:
+        plugin: dict[str, Any] = json.loads(files.cni(node))["plugins"][0]
+        return plugin
+
+    assert [network(node)["ipam"]["ranges"] for node in second.nodes] == [
+        [[{"subnet": "10.88.0.0/17"}]],
+        [[{"subnet": "10.88.128.0/17"}]],
+    ]
+    assert not any(network(node)["ipMasq"] for node in second.nodes)
+    proxy = next(one["argv"] for one in components(second) if one["name"] == "kube-proxy")
+    assert "--cluster-cidr=10.88.0.0/16" in proxy
+
+
+def test_what_enforces_policies_on_a_second_node_asks_the_first_and_lets_in_what_comes_through_either(
+    second: Layout,
+) -> None:
+    settings = json.loads(next(one["argv"][-2] for one in components(second) if one["name"] == "network-policies"))
+    assert settings["host"] == "198.19.0.6"
+    assert settings["link"] == "198.19.0.4/30,198.19.0.8/30"
 
 
 def test_a_component_that_crashes_again_and_again_is_started_ever_later() -> None:
