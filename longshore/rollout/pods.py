@@ -68,6 +68,8 @@ def trouble(pod: Object, known: Objects) -> Trouble | None:
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("reason") == "Unschedulable":
         return Trouble(f"cannot be scheduled: {short(scheduled.get('message', ''))}", SCHEDULE)
+    if scheduled.get("status") == "True" and not status.get("startTime"):  # which a kubelet sets when it takes the pod
+        return Trouble(f"is assigned to the node {pod['spec'].get('nodeName')}, which does not answer", SCHEDULE)
     started = any(container.get("containerID") for container, _ in _containers(pod))
     return None if started else _unstarted(warnings)
 

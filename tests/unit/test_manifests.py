@@ -308,6 +308,14 @@ def test_a_broken_pod_does_not_keep_a_node_from_being_drained() -> None:
     assert (spec["maxUnavailable"], spec["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_pod_is_replaced_soon_after_its_node_has_died_and_before_a_rollout_gives_up(overlay: str) -> None:
+    tolerations = deployment(overlay)["spec"]["template"]["spec"]["tolerations"]
+    soon = {toleration["key"]: toleration["tolerationSeconds"] for toleration in tolerations}
+    assert soon == {"node.kubernetes.io/unreachable": 30, "node.kubernetes.io/not-ready": 30}
+    assert all(toleration["effect"] == "NoExecute" for toleration in tolerations)
+
+
 def test_every_alarm_leads_to_a_runbook() -> None:
     text = (ROOT / "terraform" / "monitoring.tf").read_text(encoding="utf-8")
     symptoms = re.findall(r"^    ([a-z0-9-]+) = \{\n      description", text, re.MULTILINE)

@@ -111,6 +111,16 @@ def test_a_pod_without_a_node_waits_for_one() -> None:
     assert said({}, conditions=[condition]) == Trouble(sentence="cannot be scheduled: 0/1 nodes", waits_for="schedule")
 
 
+def test_a_pod_that_its_node_has_not_taken_waits_for_that_node() -> None:
+    """As where a node has died, which Kubernetes takes most of a minute to notice. Who takes a pod says since when."""
+    scheduled = {"type": "PodScheduled", "status": "True"}
+    there = pod("app-1", ready=False, conditions=[scheduled], containerStatuses=[])
+    there["spec"]["nodeName"] = "local-2"
+    assert look(there) == Trouble("is assigned to the node local-2, which does not answer", "schedule")
+    there["status"]["startTime"] = "2026-01-01T00:00:00Z"
+    assert look(there) is None
+
+
 @pytest.mark.parametrize(
     ("reason", "message", "sentence", "waits_for"),
     [
