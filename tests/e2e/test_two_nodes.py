@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import threading
@@ -14,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from longshore.settings.rollout import DRAIN
 from tests.e2e import pods
 from tests.e2e.pods import NONE
 from tests.e2e.project import Project, git, make_project
 from tests.e2e.test_network_policies import SERVICE, policy
+from tests.e2e.test_recovery import traces
 from tests.e2e.vegeta import Vegeta
 
 pytestmark = pytest.mark.slow
@@ -202,9 +205,7 @@ def watched(project: Project) -> Iterator[list[int]]:
         thread.join()
 
 
-def test_a_drained_node_loses_no_request_and_takes_no_more_pods_than_the_budget_allows(
-    two: Project, tmp_path: Path
-) -> None:
+def test_a_drained_node_loses_no_request_nor_more_pods_than_the_budget_allows(two: Project, tmp_path: Path) -> None:
     assert SECOND in places(two)
     with Vegeta(two, RATE, tmp_path) as vegeta, watched(two) as ready:
         time.sleep(5)
@@ -217,6 +218,10 @@ def test_a_drained_node_loses_no_request_and_takes_no_more_pods_than_the_budget_
     assert seen["status_codes"] == {"200": seen["requests"]}, seen["errors"]
     assert min(ready) >= REPLICAS - 1, "maxUnavailable is 1"
     until(lambda: places(two) == [FIRST] * REPLICAS, 60, "all pods on the first node")
+    two.admin("uncordon", SECOND)
+    two.change(f"after a drain at {time.time()}")
+    two.deploy("--skip-checks")
+    assert set(places(two)) == {FIRST, SECOND}, "where the old pods are does not decide"
 
 
 def test_a_node_that_dies_costs_what_health_checks_take_to_see_and_a_rollout_meanwhile_does_not_hang(
@@ -242,13 +247,38 @@ def test_a_node_that_dies_costs_what_health_checks_take_to_see_and_a_rollout_mea
     assert 0 < lost <= RATE * (LOST_BY_BALANCER + LOST_BY_SERVICE)
     assert later["status_codes"] == {"200": later["requests"]}, later["errors"]
     assert rolled.exit_code == 0 or (rolled.exit_code == 6 and SECOND in rolled.err)
-    assert took < NOTICED + EVICTED + GRACE, "far below the deadline of a rollout"
+    assert took < NOTICED + EVICTED + DRAIN + GRACE, "below the deadline of a rollout"
     assert places(two) == [FIRST] * REPLICAS
 
     two.invoke("local.up", "-e", two.name)
     assert nodes(two) == {FIRST: True, SECOND: True}
     assert len(two.standing()) == REPLICAS, "what the dead node still held is gone"
     until(lambda: healthy(two) == 2, 240, "two healthy targets again")
+
+
+def test_a_second_node_goes_and_comes_by_the_settings_and_a_stop_leaves_nothing_of_it(two: Project) -> None:
+    digest = two.version()["digest"]
+    two.edit("longshore.toml", "\nnodes = 2\n", "\n")
+    two.invoke("local.up", "-e", two.name)
+    assert nodes(two) == {FIRST: True}
+    until(lambda: places(two) == [FIRST] * REPLICAS, 90, "all pods on the only node")
+    assert two.version()["digest"] == digest
+    assert "node-2" not in two.invoke("local.status", "-e", two.name).out
+    two.restore()
+    two.invoke("local.up", "-e", two.name)
+    assert nodes(two) == {FIRST: True, SECOND: True}
+    two.invoke("local.down", "-e", two.name)
+    left = traces()
+    name = two.state().name
+    assert not [each for each in left["interfaces"] if each.startswith(interface(name))]
+    assert not [each for what in ("mounts", "cgroups", "sockets") for each in left[what] if name in each]
+    two.invoke("local.up", "-e", two.name)
+    assert two.version()["digest"] == digest
+
+
+def interface(name: str) -> str:
+    """Return what the names of the environment's interfaces begin with."""
+    return f"ls-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def failed(report: dict[str, Any]) -> int:

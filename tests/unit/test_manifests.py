@@ -308,6 +308,15 @@ def test_a_broken_pod_does_not_keep_a_node_from_being_drained() -> None:
     assert (spec["maxUnavailable"], spec["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
 
 
+def test_pods_of_the_old_revision_do_not_decide_where_those_of_the_new_one_go() -> None:
+    """Where all old pods are on one node, as after a drain, all new ones would be on the other."""
+    pod = BASE["Deployment", "app"]["spec"]["template"]["spec"]
+    (near,) = pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    rules = [*pod["topologySpreadConstraints"], near["podAffinityTerm"]]
+    assert [rule["topologyKey"] for rule in rules] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+    assert all(rule.get("matchLabelKeys") == ["pod-template-hash"] for rule in rules)
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_pod_is_replaced_soon_after_its_node_has_died_and_before_a_rollout_gives_up(overlay: str) -> None:
     tolerations = deployment(overlay)["spec"]["template"]["spec"]["tolerations"]
