@@ -25,6 +25,15 @@ for address in sys.argv[1:]:
 """
 
 
+# Of the pod `web`, if that has such a label.
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "web"},
+    "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]},
+}
+
+
 def pod(project: Project, name: str, labels: Mapping[str, str], code: str = SLEEP, port: int = 0) -> dict[str, Any]:
     """Return a pod that runs CODE, and listens at PORT, which is called http, if that is given."""
     container: dict[str, Any] = {"name": "main", "image": image(project), "command": ["python", "-u", "-c", code]}
@@ -35,6 +44,13 @@ def pod(project: Project, name: str, labels: Mapping[str, str], code: str = SLEE
         }
     spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": dict(labels)}, "spec": spec}
+
+
+def policy(name: str, **spec: Any) -> dict[str, Any]:
+    """Return a NetworkPolicy for all pods, unless SPEC says otherwise."""
+    metadata = {"name": name}
+    spec = {"podSelector": {}, **spec}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
 
 def image(project: Project) -> str:

@@ -10,18 +10,12 @@ from typing import Any
 import pytest
 
 from tests.e2e import pods
-from tests.e2e.pods import NONE
+from tests.e2e.pods import NONE, SERVICE, policy
 from tests.e2e.project import Project
 
 NAMESPACE = "policies"
 SERVER = "import http.server; http.server.test(http.server.SimpleHTTPRequestHandler, port=8000)"
 PODS = ("web", "friend", "stranger")
-SERVICE = {
-    "apiVersion": "v1",
-    "kind": "Service",
-    "metadata": {"name": "web"},
-    "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]},
-}
 INGRESS = """
   ingress:
     # From anywhere: behind a node port every request seems to come from a node, whose addresses change.
@@ -30,13 +24,6 @@ INGRESS = """
         - port: http
           protocol: TCP
 """
-
-
-def policy(name: str, **spec: Any) -> dict[str, Any]:
-    """Return a NetworkPolicy for all pods, unless SPEC says otherwise."""
-    metadata = {"name": name}
-    spec = {"podSelector": {}, **spec}
-    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
 
 class Talk:

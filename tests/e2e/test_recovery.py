@@ -8,27 +8,11 @@ import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.project import Project
-
-
-def traces() -> dict[str, list[str]]:
-    """Return what a local environment could leave behind on this machine."""
-
-    def lines(*argv: str) -> list[str]:
-        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()
-
-    return {
-        "interfaces": [line.split(":")[1].strip() for line in lines("ip", "-o", "link")],
-        "routes": lines("ip", "route"),
-        "firewall": [line.split("[")[0] for line in lines("iptables-save") if not line.startswith("#")],
-        "mounts": [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if "longshore" in line],
-        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob("*/longshore*")],
-        "sockets": [str(path) for path in Path("/run/longshore").glob("*")] if Path("/run/longshore").exists() else [],
-    }
+from tests.e2e.traces import traces
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,9 @@ import pytest
 
 from longshore.settings.rollout import DRAIN
 from tests.e2e import pods
-from tests.e2e.pods import NONE
+from tests.e2e.pods import NONE, SERVICE, policy
 from tests.e2e.project import Project, git, make_project
-from tests.e2e.test_network_policies import SERVICE, policy
-from tests.e2e.test_recovery import traces
+from tests.e2e.traces import traces
 from tests.e2e.vegeta import Vegeta
 
 pytestmark = pytest.mark.slow
