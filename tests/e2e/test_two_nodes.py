@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,15 @@ def test_pods_reach_each_other_over_nodes_under_their_own_addresses(talk: Projec
         own = talk.kubectl("get", "-n", NAMESPACE, "pod", name)["status"]["podIP"]
         asked = talk.admin("exec", "-n", NAMESPACE, name, "--", "python", "-c", SEEN_AS, *addresses(talk))
         assert asked.split() == [own, own], f"{name}: by the pod's address and by the Service's"
+
+
+def test_pods_of_both_nodes_reach_the_local_aws(talk: Project) -> None:
+    """And each node the registry, else there were no pods."""
+    listed = talk.kubectl("get", "node", FIRST)["status"]["addresses"]
+    (node,) = (each["address"] for each in listed if each["type"] == "InternalIP")
+    aws = f"{IPv4Address(node) - 1}:{talk.aws_port}"  # this machine's end of the link
+    for name in ("beside", "away"):
+        assert pods.answers(talk, NAMESPACE, name, aws) != [NONE], name
 
 
 def test_policies_hold_over_nodes(talk: Project, tmp_path: Path) -> None:
