@@ -14,7 +14,7 @@ from longshore.errors import Precondition
 from longshore.files import from_json, locked, write_atomically
 
 # Links are taken from the benchmarking range (RFC 2544), which no real network should route. Traffic of pods and
-# services never leaves the node, so every environment may use the same ranges.
+# services never leaves the nodes, so every environment may use the same ranges.
 LINKS = IPv4Network("198.19.0.0/16")
 LINK = 30  # the prefix length of one
 CLUSTER_RANGES = tuple(IPv4Network(f"10.{second}.0.0/16") for second in (*range(88, 128), *range(200, 256)))

@@ -51,10 +51,9 @@ class Listener(Struct, frozen=True):
 
 def ready(layout: Layout) -> bool:
     """Whether the edge serves, with certificates that last; whether the listeners have changed `start` finds out."""
-    serves = confined.alive(layout, "edge") and pki.edge_is_fresh(layout) and _serves(layout)
-    return serves and ("$healthy" in _config(layout).read_text()) == bool(
-        layout.second
-    )  # nodes come and go by settings
+    if not (confined.alive(layout, "edge") and pki.edge_is_fresh(layout) and _serves(layout)):
+        return False
+    return ("$healthy" in _config(layout).read_text()) == bool(layout.second)  # nodes come and go by the settings
 
 
 def _serves(layout: Layout) -> bool:
@@ -238,10 +237,9 @@ def _targets(layout: Layout, listener: Listener) -> dict[str, str]:
     upstreams = ""
     for chosen in numbers:
         nodes = [node for node in layout.nodes if not chosen or f"-{node.number}" in chosen]
-        # Several would be left out after a failure, which a load balancer does after failed checks alone.
-        servers = "".join(
-            f"server {node.node_ip}:{listener.target}{' max_fails=0' if layout.second else ''}; " for node in nodes
-        )
+        # nginx would leave one of several out after a failure; a load balancer does after failed checks alone.
+        option = " max_fails=0" if layout.second else ""
+        servers = "".join(f"server {node.node_ip}:{listener.target}{option}; " for node in nodes)
         upstreams += _filled("upstream", name=f"{name}{chosen}", servers=servers, idle=listener.idle)
     return {"upstreams": upstreams, **health}
 

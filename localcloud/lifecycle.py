@@ -87,13 +87,13 @@ def remains(layout: Layout, mounts: str | None = None) -> Iterator[str]:
 def status(layout: Layout) -> dict[str, Any]:
     """Return the name, readiness, pid, memory (bytes) and address of each part, and the disk space used (bytes)."""
     rows = [_row(layout.daemon(name), ready, address) for name, ready, address in _daemons(layout)]
-    components = [(node, *item) for node in layout.nodes for item in control.status(node).items()]
-    for node, name, component in components:
+    components = [
+        (f"node{node.suffix}/{name}", of) for node in layout.nodes for name, of in control.status(node).items()
+    ]
+    for name, component in components:
         count = component["restarts"]
         note = f"restarted {count} times; the last time it {component['exit']}" if count else ""
-        rows.append(
-            {"name": f"node{node.suffix}/{name}", "ready": bool(component["ready"]), "restarts": count, "said": note}
-        )
+        rows.append({"name": name, "ready": bool(component["ready"]), "restarts": count, "said": note})
     space = {"state": str(layout.state), "disk_bytes": used(layout.state), "cache_bytes": used(layout.cache)}
     return {"environment": layout.environment, "parts": rows, **space}
 

@@ -76,11 +76,11 @@ def start(layout: Layout, runner: Runner) -> None:
             node.run.mkdir(parents=True, exist_ok=True)
             node.net.touch()
             runner.run(change("unshare", f"--net={node.net}", *(("true",) if node.number == 1 else SWITCH)))
-        if node.number > 1:  # what an interrupted start left, or an earlier link
-            runner.run(change(*inside(layout, "ip", "link", "delete", TRUNK)), check=False)
+        if node.number > 1:  # before the link, which shows that this was done
+            runner.run(change(*inside(layout, "ip", "link", "delete", TRUNK)), check=False)  # an earlier one
+            for command in make_trunk(layout, node):
+                runner.run(command)
         for command in make_link(node):
-            runner.run(command)
-        for command in make_trunk(layout, node) if node.number > 1 else ():
             runner.run(command)
 
 
