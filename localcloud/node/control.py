@@ -100,8 +100,11 @@ def _retire(layout: Layout, runner: Runner) -> None:
     for node in layout.possible[len(layout.nodes) :]:
         if node.config.exists():
             _daemon(node).stop(grace=9.0)
-            words = ("delete", "node", node.node_name, "--ignore-not-found", "--wait=false")
-            runner.run(change(*_kubectl(layout), *words))
+            runner.run(change(*_kubectl(layout), "delete", "node", node.node_name, "--ignore-not-found"))
+            there = ("--all-namespaces", f"--field-selector=spec.nodeName={node.node_name}")
+            runner.run(
+                change(*_kubectl(layout), "delete", "pods", *there, "--force")
+            )  # else others come a minute later
             for name in (*folders(node), node.config.name):  # what tells of it is last
                 shutil.rmtree(layout.state / name, ignore_errors=True)
 

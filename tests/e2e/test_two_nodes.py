@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -263,6 +266,23 @@ def test_a_node_that_dies_costs_what_health_checks_take_to_see_and_a_rollout_mea
     assert nodes(two) == {FIRST: True, SECOND: True}
     assert len(two.standing()) == REPLICAS, "what the dead node still held is gone"
     until(lambda: healthy(two) == 2, 240, "two healthy targets again")
+
+
+def test_a_release_that_waited_for_a_dead_node_as_long_as_it_may_names_it_and_is_taken_back(two: Project) -> None:
+    before = two.version()["digest"]
+    two.change("for a node that dies while the image is built")
+    argv = [sys.executable, "-m", "invoke", "deploy", "-e", two.name, "--skip-checks"]
+    environ = two.environ | {two.key("PATIENCE__SCHEDULE"): "15"}
+    with subprocess.Popen(argv, cwd=two.folder, env=environ, text=True, stderr=subprocess.PIPE) as deploy:
+        assert deploy.stderr
+        said = next(line for line in deploy.stderr if "image: build" in line)
+        os.kill(two.pid_of("node-2"), signal.SIGKILL)
+        said += deploy.stderr.read()
+    print(said)
+    assert deploy.returncode == 6, "the last good release serves, which is verified"
+    assert re.search(rf"error: .*is assigned to the node {SECOND}, which does not answer \(for 1[5-9] s\)", said)
+    assert two.version()["digest"] == before
+    assert places(two) == [FIRST] * REPLICAS
 
 
 def test_a_second_node_goes_and_comes_by_the_settings_and_a_stop_leaves_nothing_of_it(two: Project) -> None:
