@@ -77,8 +77,10 @@ def start(layout: Layout, runner: Runner, progress: Progress) -> None:
 def _started(node: Layout, runner: Runner, progress: Progress) -> bool:
     """Have the components of NODE run; return whether they did not run before. Raises as `start` does."""
     changed, daemon = _configure(node), _daemon(node)
-    if changed and daemon.alive():
+    if changed:
         daemon.stop()
+        # The pods' bridge may have another range's address, and stays where the network does.
+        runner.run(change(*network.inside(node, "ip", "link", "delete", files.BRIDGE)), check=False)
     if not daemon.alive():
         status_file(node).unlink(missing_ok=True)
 

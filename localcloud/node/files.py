@@ -12,6 +12,7 @@ from longshore.kubernetes.kubeconfig import Endpoint
 
 RUN = "/run/longshore-node"  # inside the node, whose /run is its own and empty at each start
 CONTAINERD = f"{RUN}/containerd.sock"
+BRIDGE = "pods0"
 CNI_PLUGINS = ("/usr/lib/cni", "/opt/cni/bin")  # Debian's folder; upstream's
 
 # Records what people and programs ask and change; the components' own requests would drown it out.
@@ -65,7 +66,7 @@ def cni(layout: Layout) -> str:
     ranges, routes = [[{"subnet": str(layout.own_pods)}]], [{"dst": "0.0.0.0/0"}]
     lease = {"type": "host-local", "ranges": ranges, "routes": routes, "dataDir": f"{RUN}/cni"}
     on = {"isGateway": True, "ipMasq": not layout.second, "hairpinMode": True}
-    bridge = {"type": "bridge", "bridge": "pods0", **on, "ipam": lease}
+    bridge = {"type": "bridge", "bridge": BRIDGE, **on, "ipam": lease}
     return json.dumps({"cniVersion": "0.4.0", "name": "longshore", "plugins": [bridge]}, indent=2) + "\n"
 
 

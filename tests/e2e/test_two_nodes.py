@@ -271,9 +271,11 @@ def test_a_node_that_dies_costs_what_health_checks_take_to_see_and_a_rollout_mea
 def test_a_release_that_waited_for_a_dead_node_as_long_as_it_may_names_it_and_is_taken_back(two: Project) -> None:
     before = two.version()["digest"]
     two.change("for a node that dies while the image is built")
-    argv = [sys.executable, "-m", "invoke", "deploy", "-e", two.name, "--skip-checks"]
+    argv = [sys.executable, "-m", "invoke", "deploy", "-e", two.name, "--skip-checks", "--json"]
     environ = two.environ | {two.key("PATIENCE__SCHEDULE"): "15"}
-    with subprocess.Popen(argv, cwd=two.folder, env=environ, text=True, stderr=subprocess.PIPE) as deploy:
+    with subprocess.Popen(
+        argv, cwd=two.folder, env=environ, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as deploy:
         assert deploy.stderr
         said = next(line for line in deploy.stderr if "image: build" in line)
         os.kill(two.pid_of("node-2"), signal.SIGKILL)
