@@ -260,7 +260,7 @@ def test_a_node_that_dies_costs_what_health_checks_take_to_see_and_a_rollout_mea
     assert later["status_codes"] == {"200": later["requests"]}, later["errors"]
     assert rolled.exit_code == 0 or (rolled.exit_code == 6 and SECOND in rolled.err)
     assert took < NOTICED + EVICTED + DRAIN + GRACE, "below the deadline of a rollout"
-    assert places(two) == [FIRST] * REPLICAS
+    until(lambda: places(two) == [FIRST] * REPLICAS, EVICTED + GRACE, "the dead node's pods replaced")
 
     two.invoke("local.up", "-e", two.name)
     assert nodes(two) == {FIRST: True, SECOND: True}
@@ -284,7 +284,7 @@ def test_a_release_that_waited_for_a_dead_node_as_long_as_it_may_names_it_and_is
     assert deploy.returncode == 6, "the last good release serves, which is verified"
     assert re.search(rf"error: .*is assigned to the node {SECOND}, which does not answer \(for 1[5-9] s\)", said)
     assert two.version()["digest"] == before
-    assert places(two) == [FIRST] * REPLICAS
+    until(lambda: places(two) == [FIRST] * REPLICAS, EVICTED + GRACE, "the dead node's pods replaced")
 
 
 def test_a_second_node_goes_and_comes_by_the_settings_and_a_stop_leaves_nothing_of_it(two: Project) -> None:
