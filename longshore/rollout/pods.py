@@ -69,7 +69,7 @@ def trouble(pod: Object, known: Objects) -> Trouble | None:
     if scheduled.get("reason") == "Unschedulable":
         return Trouble(f"cannot be scheduled: {short(scheduled.get('message', ''))}", SCHEDULE)
     if scheduled.get("status") == "True" and not status.get("startTime"):  # which a kubelet sets when it takes the pod
-        return Trouble(f"is assigned to the node {pod['spec'].get('nodeName')}, which does not answer", SCHEDULE)
+        return Trouble(f"was given to the node {pod['spec'].get('nodeName')}, which has not taken it", SCHEDULE)
     started = any(container.get("containerID") for container, _ in _containers(pod))
     return None if started else _unstarted(warnings)
 

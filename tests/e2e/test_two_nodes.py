@@ -282,7 +282,7 @@ def test_a_release_that_waited_for_a_dead_node_as_long_as_it_may_names_it_and_is
         said += deploy.stderr.read()
     print(said)
     assert deploy.returncode == 6, "the last good release serves, which is verified"
-    assert re.search(rf"error: .*is assigned to the node {SECOND}, which does not answer \(for 1[5-9] s\)", said)
+    assert re.search(rf"error: .*was given to the node {SECOND}, which has not taken it \(for 1[5-9] s\)", said)
     assert two.version()["digest"] == before
     until(lambda: places(two) == [FIRST] * REPLICAS, EVICTED + GRACE, "the dead node's pods replaced")
 
