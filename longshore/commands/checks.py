@@ -25,9 +25,10 @@ ALEMBIC = (
 )
 QUIET = ("--quiet", "--no-header", "--tb=short", "--color=no")
 START = "LONGSHORE_START"
-# Pytest with its plugins, which waits before it looks at any file of the sources.
+# Pytest with its plugins, which waits before it looks at any file of the sources. Pods that start come before it.
 WAITING = f"""
-import os, sys, pytest
+import os; os.nice(10)
+import sys, pytest
 class Start:
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self):

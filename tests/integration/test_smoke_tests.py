@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -79,6 +80,12 @@ def test_pytest_reads_nothing_of_the_sources_before_the_release_serves(site: Sit
     assert (folder(site) / "read").exists()
     assert (site.report / "smoke.xml").exists()
     assert not left(site)
+
+
+def test_what_waits_gives_way_to_the_pods_that_start(site: Site) -> None:
+    with smoke.prepared(site, RELEASE):
+        until_waiting(site)
+        assert {os.getpriority(os.PRIO_PROCESS, int(process.name)) for process in left(site)} == {10}
 
 
 def test_what_failed_is_named_and_runs_again(site: Site) -> None:
