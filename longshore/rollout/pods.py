@@ -23,7 +23,8 @@ MISSING = re.compile(r"(?i)not found|couldn't find key|non-existent")
 MOMENTARY = re.compile(r"(?i)deadline exceeded|timed? ?out|unavailable|connection re")
 ARCHITECTURE = "exec format error"
 
-PULL, SCHEDULE, VOLUME, CONFIG = "pull", "schedule", "volume", "config"  # what a pod may wait for, each with a budget
+# What a pod may wait for, each with a budget.
+PULL, SCHEDULE, NODE, VOLUME, CONFIG = "pull", "schedule", "node", "volume", "config"
 
 
 class Trouble(Struct, frozen=True):
@@ -69,7 +70,7 @@ def trouble(pod: Object, known: Objects) -> Trouble | None:
     if scheduled.get("reason") == "Unschedulable":
         return Trouble(f"cannot be scheduled: {short(scheduled.get('message', ''))}", SCHEDULE)
     if scheduled.get("status") == "True" and not status.get("startTime"):  # which a kubelet sets when it takes the pod
-        return Trouble(f"was given to the node {pod['spec'].get('nodeName')}, which has not taken it", SCHEDULE)
+        return Trouble(f"was given to the node {pod['spec'].get('nodeName')}, which has not taken it", NODE)
     started = any(container.get("containerID") for container, _ in _containers(pod))
     return None if started else _unstarted(warnings)
 

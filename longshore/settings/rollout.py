@@ -15,11 +15,13 @@ class Patience(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[environments.NAME.patience]`: seconds, in total, that a rollout waits for conditions that may still clear.
 
     `pull`: a registry that does not answer. `schedule`: a node with room (an autoscaler may add one), quota, a network.
-    `volume`: storage. `config`: a ConfigMap or Secret that another controller creates.
+    `node`: a busy node that takes what it was given; a dead one never does. `volume`: storage. `config`: a ConfigMap or
+    Secret that another controller creates.
     """
 
     pull: Seconds = 60.0
     schedule: Seconds = 120.0
+    node: Seconds = 120.0
     volume: Seconds = 120.0
     config: Seconds = 10.0
 

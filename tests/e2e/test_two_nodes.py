@@ -272,7 +272,7 @@ def test_a_release_that_waited_for_a_dead_node_as_long_as_it_may_names_it_and_is
     before = two.version()["digest"]
     two.change("for a node that dies while the image is built")
     argv = [sys.executable, "-m", "invoke", "deploy", "-e", two.name, "--skip-checks", "--json"]
-    environ = two.environ | {two.key("PATIENCE__SCHEDULE"): "15"}
+    environ = two.environ | {two.key("PATIENCE__NODE"): "15"}
     with subprocess.Popen(
         argv, cwd=two.folder, env=environ, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as deploy:

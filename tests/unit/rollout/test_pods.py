@@ -116,7 +116,7 @@ def test_a_pod_that_its_node_has_not_taken_waits_for_that_node() -> None:
     scheduled = {"type": "PodScheduled", "status": "True"}
     there = pod("app-1", ready=False, conditions=[scheduled], containerStatuses=[])
     there["spec"]["nodeName"] = "local-2"
-    assert look(there) == Trouble("was given to the node local-2, which has not taken it", "schedule")
+    assert look(there) == Trouble("was given to the node local-2, which has not taken it", "node")
     there["status"]["startTime"] = "2026-01-01T00:00:00Z"
     assert look(there) is None
 
