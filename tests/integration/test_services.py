@@ -69,10 +69,12 @@ def commit(project: Path, files: dict[str, str]) -> None:
 def left(project: Path) -> list[str]:
     """The command lines of servers that are left."""
     lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-    return [line for line in lines if "server.py" in line and Path(line.split()[2]).name != "pytest"]
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if words[1:2] == ["server.py"] and (process / "cwd").readlink().is_relative_to(project):
+                lines.append(" ".join(words))
+    return lines
 
 
 def log(project: Path) -> str:

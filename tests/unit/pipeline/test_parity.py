@@ -15,9 +15,8 @@ from longshore.image import pins
 from longshore.pipeline import github, gitlab, variables
 from longshore.pipeline.jobs import jobs
 from longshore.pipeline.model import Role, Setup
-from longshore.settings.pipeline import Pipeline
+from longshore.settings.pipeline import Pipeline, Review
 from longshore.settings.project import Application
-from tests.pipeline_tools import with_review_environments
 from tests.unit.pipeline.given import settings
 
 ROOT = Path(__file__).parents[3]
@@ -145,7 +144,8 @@ def test_a_job_gets_the_variables_of_its_role_at_both(name: str) -> None:
 
 
 BUCKET = replace(SETTINGS.results, remote="s3://results/shop", account="123456789012")
-WHOLE = replace(with_review_environments(), results=BUCKET)
+REVIEWED = replace(SETTINGS.pipeline, review=Review(environment=SETTINGS.pipeline.environments[0]))
+WHOLE = replace(SETTINGS, pipeline=REVIEWED, results=BUCKET)
 SET = [each for each in variables.variables(WHOLE) if each.provider != "gitlab"]
 
 
