@@ -8,8 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import pipeline_tools
+from tests.e2e import recorder
 from tests.e2e.apps import Apps
-from tests.e2e.project import Project, make_project
+from tests.e2e.pipelines import Pipelines, trusted
+from tests.e2e.project import Project, git, make_project
 from tests.e2e.reviewed import LATENCY, Reviewed
 
 FIRST_START = 1500  # seconds: a machine that has compiled nothing yet
@@ -75,3 +78,17 @@ def plan(planned: Reviewed) -> Iterator[Reviewed]:
     planned.put_back()
     yield planned
     planned.project.restore()
+
+
+@pytest.fixture(scope="module")
+def pipelines(live: Project) -> Iterator[Pipelines]:
+    live.restore()
+    live.deploy("--skip-checks")
+    began = git(live.folder, "rev-parse", "HEAD")
+    folders = [*pipeline_tools.gitlab_ci_local(), pipeline_tools.compiled(pipeline_tools.ACT).parent]
+    live.edit("tasks.py", "\n\nns:", f"{recorder.START}ns:")
+    git(live.folder, "commit", "-q", "-a", "-m", "Write down what is started")  # apart: a push is reverted below
+    yield Pipelines(live, ":".join([*map(str, folders), live.environ["PATH"]]), trusted(live))
+    git(live.folder, "reset", "-q", "--hard", began)
+    for left in ("rehearsal", "records"):
+        shutil.rmtree(live.folder / ".longshore" / left, ignore_errors=True)

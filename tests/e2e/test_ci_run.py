@@ -3,167 +3,28 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import json
 import re
-import secrets
-import shlex
 import shutil
-import signal
-import subprocess
-import sys
-import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
+from msgspec.structs import replace
 
 from longshore.pipeline.jobs import jobs
 from longshore.pipeline.model import Job
 from longshore.settings.load import load
-from tests import pipeline_tools
-from tests.e2e import recorder
-from tests.e2e.processes import descendants
-from tests.e2e.project import Project, Ran, git
-from tests.e2e.reviewed import locked
+from tests.e2e.pipelines import CLONE, SECRETS, Pipelines, Recorded, commands, trusted
+from tests.e2e.project import Project, git
 from tests.spelling import leaked
 
 PUSHED = ["lint", "tests", "scan", "validate", "plan", "build", "rollout"]
 DELIVERY = ["validate", "plan", "build", "rollout"]
-CALL = re.compile(r" iam arn:aws:sts::\d+:assumed-role/shop-\w+-ci-(\w+)/\S+ (\S+) \S+$", re.MULTILINE)
 READS = re.compile(r"\w+:(Describe|Get|List|View|Head)")
-SECRETS = {
-    "LONGSHORE_PLAN_KEY": Fernet.generate_key().decode(),
-    **{name: secrets.token_urlsafe(24) for name in ("LONGSHORE_NOTES_TOKEN", "LONGSHORE_RESULTS_KEY", "DOCKER_PWORD")},
-}
 TOKEN = base64.b64encode(b'{"alg": "RS256", "typ"').decode()[:20]  # how every identity token of ours begins
-CLONE = r"/\S+?/(?:builds/[\w-]+|hostexecutor)"  # where a job is, at gitlab-ci-local and at act
-PROMPT = 5.0  # seconds until what watches over the ended command's programs is gone, too
-DAYLIGHT = 1200  # seconds for a whole pipeline on a busy machine
-
-
-@dataclass
-class Pipelines:
-    """The project's pipelines, and what the local AWS logged of the last run."""
-
-    project: Project
-    path: str
-    before: set[str]
-    calls: list[tuple[str, str]] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-
-    def run(self, provider: str, *words: str, check: bool = True) -> Ran:
-        for record in self.records.glob(f"{provider}-*"):
-            record.unlink()
-        last = self._requests().rstrip("\n").rpartition("\n")[2]
-        options = ("-e", self.project.name, f"--provider={provider}", "--json", *words)
-        environ = {"PATH": self.path, "DOCKER_UNAME": "someone", **SECRETS}
-        ran = self.project.invoke("ci.run", *options, deadline=DAYLIGHT, check=check, **environ)
-        text = self._requests().rpartition(f"{last}\n")[2]
-        self.calls = CALL.findall(text)
-        self.refused = [line for line in text.splitlines() if " iam refused " in line and "-ci-" in line]
-        return ran
-
-    def _requests(self) -> str:
-        """The local AWS's log, with what it has put aside when it grew."""
-        log = self.project.state() / "aws" / "requests.log"
-        return "".join(file.read_text() for file in (log.with_name("requests.log.1"), log) if file.exists())
-
-    @property
-    def records(self) -> Path:
-        return self.project.folder / recorder.FOLDER
-
-    def folder(self, provider: str) -> Path:
-        return self.project.folder / ".longshore" / "rehearsal" / provider
-
-    def clone(self, job: str) -> Path:
-        """The folder in which gitlab-ci-local ran JOB."""
-        return self.folder("gitlab") / "project" / ".gitlab-ci-local" / "builds" / job
-
-    def logs(self, provider: str) -> dict[str, str]:
-        """What the jobs of the last run printed."""
-        return {log.stem: log.read_text() for log in (self.folder(provider) / "output").glob("*.log")}
-
-    def recorded(self, provider: str, root: str) -> dict[str, Recorded]:
-        """What the jobs of the last run started, each in a folder like ROOT."""
-        files = {file.name.partition("-")[2]: file for file in self.records.glob(f"{provider}-*")}
-        return {job: Recorded.read(file, root) for job, file in files.items()}
-
-    def commit(self, text: str) -> str:
-        """Commit an image that was never built; return the revision."""
-        self.project.change(
-            f"{text} at {dt.datetime.now(dt.UTC).isoformat(' ')}"
-        )  # anything random looks like a secret
-        git(self.project.folder, "add", ".")
-        git(self.project.folder, "commit", "-q", "-m", text)
-        return git(self.project.folder, "rev-parse", "HEAD")[:12]
-
-    @property
-    def served(self) -> tuple[str, list[int], set[str]]:
-        """The revision that serves, the releases, the digests that the registry has."""
-        releases = [release["number"] for release in self.project.releases()]
-        return self.project.version()["revision"], releases, self.project.registry_digests()
-
-
-def trusted(project: Project) -> set[str]:
-    """The keys that the local AWS verifies tokens of jobs with, by their names."""
-    file = project.state() / "aws" / "issuers.json"
-    issuers = json.loads(file.read_text()) if file.exists() else {}
-    return {key["kid"] for issuer in issuers.values() for key in issuer["keys"]}
-
-
-@pytest.fixture(scope="module")
-def pipelines(live: Project) -> Iterator[Pipelines]:
-    live.restore()
-    live.deploy("--skip-checks")
-    began = git(live.folder, "rev-parse", "HEAD")
-    folders = [*pipeline_tools.gitlab_ci_local(), pipeline_tools.compiled(pipeline_tools.ACT).parent]
-    live.edit("tasks.py", "\n\nns:", f"{recorder.START}ns:")
-    git(live.folder, "commit", "-q", "-a", "-m", "Write down what is started")  # apart: a push is reverted below
-    yield Pipelines(live, ":".join([*map(str, folders), live.environ["PATH"]]), trusted(live))
-    git(live.folder, "reset", "-q", "--hard", began)
-    for left in ("rehearsal", "records"):
-        shutil.rmtree(live.folder / ".longshore" / left, ignore_errors=True)
-
-
-@dataclass
-class Recorded:
-    """What the commands of one job started: by argv, the program and the names of the variables that it got.
-
-    `versions` are those of each Python that ran, and of its packages.
-    """
-
-    versions: list[dict[str, str]] = field(default_factory=list)
-    started: dict[str, set[str]] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, file: Path, root: str) -> Recorded:
-        """Read FILE of a job whose clone was a folder like ROOT."""
-        recorded = cls()
-        for line in map(json.loads, file.read_text().splitlines()):
-            if "versions" in line:
-                recorded.versions.append(line["versions"])
-            else:
-                may_be_warm = Path(line["argv"][0]).name == "git"  # with an index from before, it has less to do
-                argv = "git" if may_be_warm else shared(shlex.join(line["argv"]), root)
-                recorded.started.setdefault(argv, set()).update(line["names"], [shared(line["program"], root)])
-        return recorded
-
-    def without(self, names: set[str]) -> Recorded:
-        """The same but for variables called NAMES."""
-        return Recorded(self.versions, {argv: got - names for argv, got in self.started.items()})
-
-    def differs(self, other: Recorded) -> dict[str, set[str]]:
-        """By argv, what one of both has and the other has not; the argv itself where only one of them started it."""
-        every = self.started.keys() | other.started.keys()
-        found = {argv: self.started.get(argv, {argv}) ^ other.started.get(argv, {argv}) for argv in every}
-        both = zip(self.versions, other.versions, strict=True)
-        found["versions"] = {f"{name} {version}" for one, two in both for name, version in one.items() ^ two.items()}
-        return {argv: differing for argv, differing in found.items() if differing}
 
 
 @dataclass
@@ -182,8 +43,6 @@ def pushed(pipelines: Pipelines) -> Pushed:
 
 
 def declared(project: Project) -> dict[str, Job]:
-    from msgspec.structs import replace
-
     settings = load(project.folder, {})
     settings = replace(settings, pipeline=replace(settings.pipeline, environments=(project.name,)))
     return {job.name: job for job in jobs(settings)}
@@ -304,19 +163,6 @@ def test_after_a_test_that_fails_nothing_is_built_or_rolled_out(pipelines: Pipel
     assert pipelines.served == before
 
 
-def shared(text: str, root: str) -> str:
-    """TEXT without what differs between two clones, which are folders like ROOT."""
-    return re.sub(rf"{root}(?=/|$)|/tmp/longshore-\w+|\btmp\w{{8}}\b|\b[0-9a-f]{{12,64}}\b", "…", text)
-
-
-def commands(log: str, root: str = CLONE) -> list[str]:
-    """What a job's steps ran, by its LOG. git's index may be warm, and old records of releases are deleted once there
-    are more than the settings keep.
-    """
-    found = re.findall(r"^\$ ((?!git |sh |case |invoke |nox |.* configmap/longshore-release-).+)$", log, re.MULTILINE)
-    return sorted(shared(line, root) for line in found)
-
-
 def test_a_push_by_act_serves_it_too_by_the_same_commands(pipelines: Pipelines, pushed: Pushed) -> None:
     revision = pipelines.commit("pushed to GitHub")
     ran = pipelines.run("github", f"--jobs={','.join(DELIVERY)}")
@@ -376,64 +222,28 @@ def test_a_whole_push_by_act_and_an_apply_by_hand(pipelines: Pipelines) -> None:
     assert "apply" in {role for role, _ in pipelines.calls}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("provider", "job", "number"),
-    [
-        ("gitlab", "rollout", signal.SIGINT),
-        ("github", "rollout", signal.SIGTERM),
-        ("gitlab", "apply", signal.SIGTERM),
-        ("github", "apply", signal.SIGINT),
-    ],
-)
-def test_a_pipeline_that_is_cancelled_in_a_job_that_holds_something_leaves_no_lock(
-    pipelines: Pipelines, provider: str, job: str, number: signal.Signals, tmp_path: Path
-) -> None:
-    project = pipelines.project
-    jobs_of, held = HELD[job]
-    if job == "apply":
-        variable = {"gitlab": "latency_threshold_seconds", "github": "log_retention_days"}[provider]
-        ports = f"http_port = {project.http_port}"
-        project.edit("longshore.toml", ports, f"{variable} = 30\n{ports}")
-    revision, mark = pipelines.commit(f"cancelled in {job} at {provider}"), str(tmp_path)
-    argv = ["ci.run", "-e", project.name, f"--provider={provider}", *jobs_of]
-    with subprocess.Popen(
-        [sys.executable, "-m", "invoke", *argv],
-        cwd=project.folder,
-        env=project.environ | {"PATH": pipelines.path, "TMPDIR": mark, **SECRETS},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as process:
-        end = time.monotonic() + 300
-        while not held(project):
-            assert process.poll() is None, process.stdout and process.stdout.read()
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        process.send_signal(number)
-        output, _ = process.communicate(timeout=120)
-    assert process.returncode == 128 + number, output
-    assert "Traceback" not in output
-    end = time.monotonic() + PROMPT
-    while left := descendants(mark):
-        assert time.monotonic() < end, left
-        time.sleep(0.05)
-    assert not held(project)
-    assert trusted(project) == pipelines.before
-    assert not (pipelines.folder(provider) / "home").exists(), "it has the project's variables"
-    pipelines.run(provider, *jobs_of)
-    assert not held(project)
-    if job == "rollout":
-        assert project.version()["revision"] == revision
-    else:
-        assert project.invoke("infra.plan", "-e", project.name, "--json").data["changes"] == []
+def test_what_is_missing_or_wrong_is_said_before_anything_runs(pipelines: Pipelines) -> None:
+    invoke, name = pipelines.project.invoke, pipelines.project.name
+    without = invoke("ci.run", "-e", name, "--json", check=False, PATH="/usr/bin:/bin")
+    assert without.exit_code == 3
+    assert "gitlab-ci-local" in without.data["error"]
+    assert "npm install" in without.data["hint"]
+    for words, said in {
+        ("-e", "production"): "not on this machine",
+        ("-e", name, "--provider=jenkins"): "'jenkins'",
+        ("-e", name, "--event=tag"): "'tag'",
+        ("-e", name, "--jobs=nothing"): "'nothing'",
+    }.items():
+        refused = invoke("ci.run", "--json", *words, check=False)
+        assert (refused.exit_code, said in refused.data["error"]) == (2, True), refused.out
 
 
-def leased(project: Project) -> bool:
-    """Whether a release holds the environment's lease."""
-    leases = project.kubectl("get", "leases.coordination.k8s.io")["items"]
-    return any(lease["spec"].get("holderIdentity") for lease in leases)
+def test_an_event_that_has_none_of_the_jobs_is_no_success(pipelines: Pipelines) -> None:
+    for provider in ("gitlab", "github"):
+        ran = pipelines.run(provider, "--event=schedule", "--jobs=lint", check=False)
+        assert (ran.exit_code, ran.data["error"]) == (5, "no job ran")
 
 
-HELD = {"rollout": (["--jobs=build,rollout"], leased), "apply": (["--jobs=plan,apply", "--by-hand=apply"], locked)}
+def test_a_token_is_worth_nothing_once_the_run_is_over(pipelines: Pipelines, pushed: Pushed) -> None:
+    assert pushed
+    assert trusted(pipelines.project) == pipelines.before, "what other tests had the local AWS trust"
