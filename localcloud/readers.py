@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from localcloud import confined, registry_login
+from localcloud import confined, registry, registry_login
 from localcloud.aws.policies import Request, trusts
 from localcloud.layout import Layout
 from longshore import aws
@@ -34,7 +34,7 @@ def lets(layout: Layout, repository: str, role: str) -> bool:
 @contextlib.contextmanager
 def reading(layout: Layout, reader: Layout) -> Iterator[None]:
     """Have the registry of LAYOUT take the login of READER's, to read."""
-    file, front = layout.state / "readers" / reader.id, layout.daemon("ecr")
+    file, front = registry.readers(layout) / reader.id, layout.daemon("ecr")
     own, other = (registry_login.token(each) for each in (layout, reader))
     write_if_changed(file, "".join(f'"{method} Basic {other}" "Basic {own}";\n' for method in READS), mode=0o600)
     confined.folder(layout, "registry", file.parent)

@@ -6,6 +6,9 @@ it refuses to push a tag that exists, whatever is pushed.
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from localcloud import confined, network, registry_login
 from localcloud.edge import PIECES, Template
 from localcloud.layout import Layout
@@ -38,6 +41,8 @@ def serve(layout: Layout, runner: Runner, *inside: str) -> None:
         registry.stop()
     if not registry.alive():
         socket.unlink(missing_ok=True)  # a killed one leaves it
+    if not front.alive():
+        shutil.rmtree(readers(layout), ignore_errors=True)  # as does who let others read
     _hand_over(layout)
     argv = _confined(layout, "docker-registry", "serve", str(config))
     command = change(*inside, *argv, env={"PATH": SYSTEM_PATH, "OTEL_TRACES_EXPORTER": "none"})
@@ -47,6 +52,11 @@ def serve(layout: Layout, runner: Runner, *inside: str) -> None:
     argv = _confined(layout, "nginx", "-e", "stderr", "-p", str(layout.run), "-c", str(config))
     command = change(*inside, *argv, env={"PATH": SYSTEM_PATH})
     front.start(runner, command, ready=lambda: answers(layout.registry), deadline=DEADLINE)
+
+
+def readers(layout: Layout) -> Path:
+    """Return the folder with what lets others read, for the time being."""
+    return layout.state / "readers"
 
 
 def _hand_over(layout: Layout) -> None:
@@ -73,7 +83,7 @@ def configuration(layout: Layout) -> str:
         "address": layout.registry,
         "socket": files.registry_socket(layout),
         "run": layout.run,
-        "state": layout.state,
+        "readers": readers(layout),
     }
     tags = layout.state / "registry" / "docker" / "registry" / "v2" / "repositories"
     return Template((PIECES / "registry.conf").read_text(encoding="utf-8")).substitute(places, tags=tags)

@@ -91,13 +91,16 @@ def local(service: str, region: str, endpoint: str, credentials: str) -> Any:
 
     What the shell and the user's files say about AWS and proxies does not count.
     """
-    written = os.path.getmtime(credentials) if os.path.exists(credentials) else 0.0
+    try:
+        written = os.stat(credentials).st_mtime_ns
+    except OSError:
+        written = 0
     with _MAKING:
         return _local(service, region, endpoint, credentials, written)
 
 
 @functools.cache
-def _local(service: str, region: str, endpoint: str, credentials: str, _written: float) -> Any:
+def _local(service: str, region: str, endpoint: str, credentials: str, _written: int) -> Any:
     session = _session(region)
     for name, (_, _, default, typecast) in session.SESSION_VARIABLES.items():
         session.session_var_map[name] = (None, None, default, typecast)

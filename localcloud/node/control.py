@@ -103,10 +103,9 @@ def _retire(layout: Layout, runner: Runner) -> None:
         if node.config.exists():
             _daemon(node).stop(grace=9.0)
             runner.run(change(*_kubectl(layout), "delete", "node", node.node_name, "--ignore-not-found"))
-            there = ("--all-namespaces", f"--field-selector=spec.nodeName={node.node_name}")
-            runner.run(
-                change(*_kubectl(layout), "delete", "pods", *there, "--force")
-            )  # else others come a minute later
+            # Else others take the place of its pods a minute later.
+            there = ("--all-namespaces", f"--field-selector=spec.nodeName={node.node_name}", "--force")
+            runner.run(change(*_kubectl(layout), "delete", "pods", *there))
             for name in (*folders(node), node.config.name):  # what tells of it is last
                 shutil.rmtree(layout.state / name, ignore_errors=True)
 

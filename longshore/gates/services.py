@@ -16,7 +16,6 @@ from longshore.process.command import query
 from longshore.process.runner import Runner
 from longshore.settings.gates import Service, Suite
 
-LASTS = 86400.0  # seconds; its tests have a deadline of their own
 POLL = 0.05  # seconds between two looks whether it listens
 
 
@@ -35,7 +34,7 @@ def beside(name: str, suite: Suite, runner: Runner, sources: Path) -> Iterator[d
             def filled(text: str, port: int = port, folder: str = folder) -> str:
                 return text.replace("{port}", str(port)).replace("{folder}", folder)
 
-            command = within(query(*map(filled, service.run), takes=tuple(suite.env), deadline=LASTS), sources)
+            command = within(query(*map(filled, service.run), takes=tuple(suite.env)), sources)
             log = runner.log and runner.log.with_name(f"test-{name}-{each}.log")
             running[each] = stack.enter_context(Beside(runner, command, log))
             _wait(f"{each} of [gates.tests.{name}]", service, running[each], port, runner)

@@ -7,22 +7,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msgspec.structs import replace
+
 from longshore.errors import DeadlineExceeded
 from longshore.process.command import Command
 from longshore.process.runner import Result, Runner
+
+LONGEST = 86400.0  # seconds
 
 
 class Beside:
     """COMMAND, which begins with the `with` block, writes to LOG, and is ended with the block at the latest.
 
-    It has to be one that only reads. `result` is there once it has ended, `failure` if something kept it from that.
+    So its own deadline does not count. It has to be one that only reads. `result` is there once it has ended, `failure`
+    if something kept it from that.
     """
 
     def __init__(self, runner: Runner, command: Command, log: Path | None) -> None:
         self.result: Result | None = None
         self.failure: Exception | None = None
         self._program, self._enough = command.program, threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(runner, command, log))
+        self._thread = threading.Thread(target=self._run, args=(runner, replace(command, deadline=LONGEST), log))
 
     def _run(self, runner: Runner, command: Command, log: Path | None) -> None:
         try:

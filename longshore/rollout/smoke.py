@@ -20,15 +20,13 @@ from longshore.rollout.site import Site
 from longshore.settings.gates import SMOKE_TESTS
 from longshore.settings.rollout import SMOKE
 
-DAY = 86400.0  # seconds; those that wait for a release have SMOKE once it serves
-
 
 def run(site: Site, release: Release, **more: str) -> str:
     """Run them against RELEASE; return what failed, an empty text for nothing.
 
     MORE are environment variables for them.
     """
-    if command := _command(site, release, SMOKE, more):
+    if command := _command(site, release, more):
         return _failed(site, lambda: site.runner.run(command, check=False))
     return ""
 
@@ -38,7 +36,7 @@ def prepared(site: Site, release: Release) -> Iterator[Callable[[], str]]:
     """Have pytest start while pods do, as far as that knows nothing of the release; yield what does as `run` then."""
     with tempfile.TemporaryDirectory(prefix="longshore-") as folder:
         gate = Path(folder, "start")
-        command = _command(site, release, DAY, {checks.START: str(gate)})
+        command = _command(site, release, {checks.START: str(gate)})
         if command is None:
             yield lambda: ""
             return
@@ -55,7 +53,7 @@ def prepared(site: Site, release: Release) -> Iterator[Callable[[], str]]:
             yield lambda: _failed(site, tests) if (tests := next(once, None)) else run(site, release)
 
 
-def _command(site: Site, release: Release, deadline: float, more: dict[str, str]) -> Command | None:
+def _command(site: Site, release: Release, more: dict[str, str]) -> Command | None:
     """Return what runs the tests, None where the sources have none. A report of an earlier run is no evidence."""
     sources = site.sources()
     if not (sources / SMOKE_TESTS).is_dir():
@@ -67,7 +65,7 @@ def _command(site: Site, release: Release, deadline: float, more: dict[str, str]
     env |= {"LONGSHORE_USER_AGENT": AGENT} | more
     if site.authority:
         env["LONGSHORE_CA"] = str(site.authority)
-    return checks.smoke(sys.executable, report, SMOKE_TESTS, root=sources, env=env, deadline=deadline)
+    return checks.smoke(sys.executable, report, SMOKE_TESTS, root=sources, env=env, deadline=SMOKE)
 
 
 def _report(site: Site) -> Path:
