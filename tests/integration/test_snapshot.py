@@ -4,56 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from longshore.errors import Precondition
-from longshore.process.runner import Runner
-from longshore.settings import load
-from longshore.snapshot.snapshot import Snapshot
-from longshore.snapshot.take import take
+from tests.integration.repositories import HELD, SETTINGS, commit, files, git, project, repository, snapshot
 
-SETTINGS = '[project]\nname = "shop"\n[environments.local.local]\n'
-WHO = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "protocol.file.allow=always")
-HELD = {".dockerignore", ".gitignore", "application/app.py", "longshore.toml"}  # by `repository`
-Taker = Callable[..., Snapshot]
-
-
-def git(folder: Path, *argv: str) -> str:
-    return subprocess.run(["git", *WHO, *argv], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def commit(folder: Path, message: str = "more") -> str:
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
-    return git(folder, "rev-parse", "HEAD")
-
-
-def repository(folder: Path) -> Path:
-    (folder / "application").mkdir(parents=True)
-    (folder / "application" / "app.py").write_text("one = 1\n")
-    (folder / "longshore.toml").write_text(SETTINGS)
-    (folder / ".gitignore").write_text(".env\n")
-    (folder / ".dockerignore").write_text("*\n!application\n")
-    git(folder, "init", "--quiet", "--initial-branch=main")
-    commit(folder, "first")
-    return folder
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    return repository(tmp_path / "project")
-
-
-def snapshot(folder: Path, *, committed: bool = False, of: str = "") -> Snapshot:
-    environ = {**os.environ, "XDG_STATE_HOME": str(folder.parent), "XDG_CACHE_HOME": str(folder.parent)}
-    return take(load.load(folder, environ), Runner(environ), committed=committed, commit=of)
-
-
-def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
+__all__ = ["project"]
 
 
 def test_a_clean_checkout_is_its_commit(project: Path) -> None:
@@ -312,29 +270,3 @@ def test_a_repository_of_somebody_else_is_refused_in_gits_own_words(project: Pat
     with pytest.raises(Precondition, match="git cannot read this folder") as caught:
         snapshot(project)
     assert "safe.directory" in caught.value.detail
-
-
-def test_another_commit_is_taken_as_it_was(project: Path) -> None:
-    first = git(project, "rev-parse", "HEAD")
-    (project / "application" / "new.py").write_text("")
-    commit(project)
-    (project / "application" / "app.py").write_text("edited = 1\n")
-    taken = snapshot(project, of=first[:12])
-    assert (taken.commit, taken.revision, taken.dirty) == (first, first[:12], False)
-    assert (taken.checkout() / "application" / "app.py").read_text() == "one = 1\n"
-    assert files(taken.checkout()) == HELD
-
-
-def test_another_commit_of_a_project_below_the_top_is_its_folder(tmp_path: Path) -> None:
-    inner = repository(tmp_path / "top" / "inner")
-    (tmp_path / "top" / "inner" / ".git").rename(tmp_path / "top" / ".git")
-    first = commit(tmp_path / "top")
-    (inner / "application" / "app.py").unlink()
-    commit(tmp_path / "top")
-    assert "application/app.py" in snapshot(inner, of=first[:12]).entries
-
-
-def test_a_commit_that_is_not_here_is_a_missing_precondition(project: Path) -> None:
-    with pytest.raises(Precondition, match="has no commit 123456789abc") as problem:
-        snapshot(project, of="123456789abc")
-    assert "git fetch" in problem.value.hint

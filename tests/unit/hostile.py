@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 LEAVES = st.one_of(
@@ -60,3 +65,12 @@ def files(document: Any) -> st.SearchStrategy[bytes]:
     return st.one_of(
         BYTES, whole, st.tuples(whole, st.floats(0, 1)).map(lambda pair: pair[0][: int(len(pair[0]) * pair[1])])
     )
+
+
+few = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)

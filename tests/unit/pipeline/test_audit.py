@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,67 +11,11 @@ from longshore.errors import BadInput, Precondition
 from longshore.pipeline import audit
 from longshore.process.command import Secret
 from longshore.settings.host import Host
-from longshore.settings.model import Settings
 from longshore.settings.pipeline import Review
-from tests.unit.pipeline import providers
-from tests.unit.pipeline.given import settings
-from tests.unit.pipeline.providers import (
-    GITHUB_TOKEN,
-    GITLAB_TOKEN,
-    REPOSITORY,
-    SERVER,
-    VARIABLES,
-    Providers,
-    environment,
-    project,
-    variable,
-)
+from tests.unit.pipeline.audited import ALL, PLACES, ROLES, SETTINGS, asking, of_server, there, unseen, wrong
+from tests.unit.pipeline.providers import SERVER, VARIABLES, Providers, project, variable
 
-SETTINGS = settings()
-ROLES = {role: f"production/{role}" for role in ("plan", "apply", "build", "deploy")}
-ALL = [
-    variable("AWS_ROLE_ARN", ROLES["plan"]),
-    *(variable("AWS_ROLE_ARN", ROLES[role], protected=True) for role in ("apply", "build", "deploy")),
-    *(variable("LONGSHORE_PLAN_KEY", ROLES[role], masked=True) for role in ("plan", "apply")),
-]
-PLANNING = {"variables_of_production/plan": ["AWS_ROLE_ARN"], "secrets_of_production/plan": ["LONGSHORE_PLAN_KEY"]}
-NAMES = PLANNING | {
-    "variables_of_production/apply": ["AWS_ROLE_ARN"],
-    "secrets_of_production/apply": ["LONGSHORE_PLAN_KEY"],
-    "variables_of_production/build": ["AWS_ROLE_ARN"],
-    "variables_of_production/deploy": ["AWS_ROLE_ARN"],
-}
-PLACES = [
-    environment(ROLES["plan"]),
-    environment(ROLES["apply"], "branch_policy", "required_reviewers"),
-    environment(ROLES["build"], "branch_policy"),
-    environment(ROLES["deploy"], "branch_policy"),
-]
-
-
-def of_server(key: str, **more: Any) -> dict[str, Any]:
-    """A variable of the whole GitLab, which has no scope."""
-    return {name: value for name, value in variable(key, **more).items() if name != "environment_scope"}
-
-
-@pytest.fixture
-def there() -> Iterator[Providers]:
-    with providers.serving() as server:
-        yield server
-
-
-def asking(there: Providers, base: Settings = SETTINGS, **host: Any) -> Settings:
-    tokens = {"gitlab_token": Secret(GITLAB_TOKEN), "github_token": Secret(GITHUB_TOKEN)}
-    apis = {"gitlab_api": f"{there.address}/api/v4", "github_api": f"{there.address}/api/v3"}
-    return replace(base, host=replace(base.host, **(tokens | apis | host)))
-
-
-def wrong(facts: list[audit.Fact]) -> dict[str, str]:
-    return {fact.what: fact.do for fact in facts if fact.fine is False}
-
-
-def unseen(facts: list[audit.Fact]) -> dict[str, str]:
-    return {fact.what: fact.do for fact in facts if fact.fine is None}
+__all__ = ["there"]
 
 
 def test_a_project_with_all_of_them_is_fine_at_gitlab(there: Providers) -> None:
@@ -235,61 +178,6 @@ def test_a_job_of_gitlab_asks_its_own_server_about_its_own_project(there: Provid
     job = replace(SETTINGS.job, provider="gitlab", api=f"{there.address}/api/v4", project="7")
     base = replace(SETTINGS, job=job, pipeline=replace(SETTINGS.pipeline, gitlab=""))
     assert wrong(audit.gitlab(asking(there, base, gitlab_api=""))) == {}
-
-
-def test_a_repository_with_all_of_them_is_fine_at_github(there: Providers) -> None:
-    there.github(PLACES, **NAMES)
-    facts = audit.github(asking(there))
-    assert wrong(facts) == {}
-    assert facts[-1].what == "required reviewers for production/apply"
-
-
-def test_what_the_whole_repository_has_every_environment_has(there: Providers) -> None:
-    there.github(PLACES, variables=["AWS_ROLE_ARN"], secrets=["LONGSHORE_PLAN_KEY"])
-    assert wrong(audit.github(asking(there))) == {}
-
-
-def test_an_organization_shares_variables_and_secrets_with_its_repositories(there: Providers) -> None:
-    there.github(PLACES)
-    others = [f"OTHER_{number}" for number in range(70)]
-    there.organization(variables=[*others, "AWS_ROLE_ARN"], secrets=[*others, "LONGSHORE_PLAN_KEY"])
-    facts = audit.github(asking(there))
-    assert wrong(facts) == unseen(facts) == {}
-
-
-@pytest.mark.parametrize("status", [403, 404])
-def test_what_an_organization_may_share_unseen_is_not_called_missing(there: Providers, status: int) -> None:
-    there.github(PLACES, **NAMES | {"secrets_of_production/plan": [], "variables_of_production/plan": []})
-    there.organization(variables=[], secrets=["LONGSHORE_PLAN_KEY"])
-    there.hidden[f"{REPOSITORY}/actions/organization-secrets"] = status
-    facts = audit.github(asking(there))
-    assert wrong(facts) == {"AWS_ROLE_ARN for production/plan": "it is not set there: a variable"}
-    do = "it is not set there: a secret, and the secrets that the organization shares were not seen"
-    assert unseen(facts) == {"LONGSHORE_PLAN_KEY for production/plan": do}
-
-
-def test_a_users_own_repository_has_no_organization_to_ask(there: Providers) -> None:
-    there.github(PLACES, **NAMES)
-    audit.github(asking(there))
-    assert not [path for path in there.asked if "organization" in path]
-
-
-def test_a_secret_that_is_a_variable_at_github_is_told(there: Providers) -> None:
-    there.github(PLACES, **NAMES | {"secrets_of_production/plan": [], "variables": ["LONGSHORE_PLAN_KEY"]})
-    assert wrong(audit.github(asking(there))) == {
-        "LONGSHORE_PLAN_KEY for production/plan": "it is not set there as a secret",
-        "LONGSHORE_PLAN_KEY for production/apply": "it is a variable as well, which everybody who may write reads",
-    }
-
-
-def test_environments_that_github_does_not_have_lack_everything(there: Providers) -> None:
-    there.github(PLACES[:1], **PLANNING)
-    missing = wrong(audit.github(asking(there)))
-    assert set(missing) == {
-        *(f"AWS_ROLE_ARN for {ROLES[role]}" for role in ("apply", "build", "deploy")),
-        "LONGSHORE_PLAN_KEY for production/apply",
-        "required reviewers for production/apply",
-    }
 
 
 @pytest.mark.parametrize(("status", "why"), [(401, "401 Unauthorized"), (403, "403 Forbidden"), (404, "404 Not Found")])
