@@ -153,7 +153,6 @@ ROWS = [
             "the startup probe killed container app twice",
             "GET /nobody-home answered 400; it has 3 s (3 \N{MULTIPLICATION SIGN} 1 s)",
         ),
-        settings={"ROLLOUT_DEADLINE": "60"},
     ),
     Row(
         "ready, then unready",

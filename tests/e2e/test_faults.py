@@ -18,8 +18,6 @@ from tests.e2e.faults import ROWS, SHAPES, SLOW, Row, code
 from tests.e2e.project import Project
 from tests.e2e.site import RATE, TABLE, Site, note, run
 
-UNHURRIED = {"ROLLOUT_DEADLINE": "90"}  # what is well comes up, however busy the machine is
-
 
 @pytest.fixture(scope="module")
 def deployed(live: Project, pytestconfig: pytest.Config) -> Iterator[Site]:
@@ -110,7 +108,7 @@ def test_an_image_that_somebody_sets_during_the_rollout_is_noticed(clean: Site) 
 def test_an_api_server_that_is_killed_comes_back_and_the_rollout_goes_on(clean: Site) -> None:
     code("time.sleep(8)")(clean.project)
     kill = clean.when_applied(lambda: os.kill(clean.api_server(), signal.SIGKILL))
-    ran, asking, _, _ = run(clean, "API server killed", settings={"ROLLOUT_DEADLINE": "60"})
+    ran, asking, _, _ = run(clean, "API server killed")
     kill.join()
     assert ran.exit_code == 0, ran.err
     assert clean.project.version()["digest"] == ran.data["digest"]
@@ -152,7 +150,7 @@ def test_an_autoscaler_that_scales_during_the_rollout_is_no_fault(clean: Site) -
     code("time.sleep(6)")(clean.project)
     clean.project.edit("k8s/overlays/local/kustomization.yaml", "replicas:\n  - name: app\n    count: 3\n", "")
     scale = clean.when_applied(lambda: clean.project.admin("scale", "deployment/app", "--replicas=5"))
-    ran, asking, _, _ = run(clean, "scaled during the rollout", settings=UNHURRIED)
+    ran, asking, _, _ = run(clean, "scaled during the rollout")
     scale.join()
     assert ran.exit_code == 0, ran.err
     assert "5 of 5 replicas ready" in ran.err
@@ -175,8 +173,7 @@ def test_a_node_that_is_drained_during_the_rollout_is_no_fault(clean: Site) -> N
 
     act = clean.when_applied(drain)
     try:
-        limits = {"ROLLOUT_DEADLINE": "90", "PATIENCE__SCHEDULE": "30"}
-        ran, asking, _, _ = run(clean, "node drained during the rollout", settings=limits)
+        ran, asking, _, _ = run(clean, "node drained during the rollout", settings={"PATIENCE__SCHEDULE": "30"})
         act.join()
     finally:
         clean.project.admin("uncordon", node)
