@@ -29,7 +29,7 @@ def scan(sources: Snapshot, work: Path, python: str, run: Callable[[Command], Re
     entries = sources.entries
     left_out = {*locks.EXPORTS, *locks.CONVERTED}  # full of hashes, too
     plain = [name for name in entries if entries[name].startswith(FILE) and not name.startswith(HASHES)]
-    names = [name for name in plain if Path(name).name not in left_out and name != reports.BASELINE]
+    names = [name for name in plain if locks.kind(name) not in left_out and name != reports.BASELINE]
     marks = {name: f"{name} {entries[name]}" for name in names}
     baseline = sources.text(reports.BASELINE)
     # A file is clean by a version, what that is told, and what is accepted.

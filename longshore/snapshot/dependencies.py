@@ -13,14 +13,14 @@ from contextlib import suppress
 from longshore.errors import BadInput
 from longshore.settings.project import Application
 from longshore.snapshot import locks
-from longshore.snapshot.locks import DESCRIBED, KINDS, above
+from longshore.snapshot.locks import DESCRIBED, KINDS, OF_SEVERAL, above
 from longshore.snapshot.snapshot import Snapshot
 
 FOLDER = tuple(f"requirements/{name}.txt" for name in ("production", "prod", "base", "requirements"))
 ASIDE = re.compile(r"(?:docs?|tests?|examples?)/|\.")  # what lies there is not the application's
 LISTS = re.compile(
     r"(?i)^(?!docs?/|tests?/)(?:.*/)?(?:(?:[^/]*requirements?[^/]*|requirements/[^/]+)\.(?:txt|in)"
-    rf"|{'|'.join(map(re.escape, KINDS))})$"
+    rf"|{'|'.join((*map(re.escape, KINDS), OF_SEVERAL))})$"
 )
 PROJECT = re.compile(r"(?m)^\[(?:project|tool\.poetry)\]|\bsetup\(")
 

@@ -119,7 +119,9 @@ def _pipfile(text: str, development: bool) -> str:
     return "".join(lines)
 
 
-CONVERTED: dict[str, Reader] = {"pylock.toml": _pylock, "Pipfile.lock": _pipfile}
+PYLOCK = "pylock.toml"
+OF_SEVERAL = r"pylock\.[^./]+\.toml"  # how PEP 751 has each of several named
+CONVERTED: dict[str, Reader] = {PYLOCK: _pylock, "Pipfile.lock": _pipfile}
 KINDS = (*EXPORTS, *CONVERTED, "requirements.txt")
 
 
@@ -155,7 +157,13 @@ def export(lock: str) -> Export | None:
 
 def reader(lock: str) -> Reader | None:
     """Return what reads LOCK; None where pip, or the lock's tool, does."""
-    return READ.get(posixpath.basename(lock))
+    return READ.get(kind(lock))
+
+
+def kind(lock: str) -> str:
+    """Return the name that files of the kind of LOCK usually have."""
+    name = posixpath.basename(lock)
+    return PYLOCK if re.fullmatch(OF_SEVERAL, name) else name
 
 
 def home(lock: str, sources: Snapshot) -> str:
@@ -201,7 +209,7 @@ def converted(name: str, text: str, *, development: bool = False) -> str:
     DEVELOPMENT adds what only its authors install. Raises BadInput where it is damaged.
     """
     try:
-        return READ[posixpath.basename(name)](text, development)
+        return READ[kind(name)](text, development)
     except (ValueError, configparser.Error, LookupError, TypeError, AttributeError) as problem:
         raise BadInput(f"{name} cannot be read as a lock: {problem}", hint="have its tool write it again") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -86,6 +87,13 @@ def test_a_file_is_read_whatever_it_is_called(project: Path) -> None:
             scan(project, dict(os.environ))
         assert ":1: AWS Access Key" in refused.value.detail
         (project / name).write_text("x\n")
+
+
+@pytest.mark.parametrize("name", ["uv.lock", "shop/pylock.toml", "pylock.web.toml"])
+def test_hashes_of_a_lock_are_no_secrets(project: Path, name: str) -> None:
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).write_text(f'hashes = {{ sha256 = "{hashlib.sha256(b"flask").hexdigest()}" }}\n')
+    assert scan(project, dict(os.environ))[0] == "3 files"
 
 
 def test_more_names_than_one_command_line_holds_are_read_in_parts(project: Path) -> None:

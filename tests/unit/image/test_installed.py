@@ -34,6 +34,14 @@ def test_locks_that_any_program_reads_are_read_here(tmp_path: Path) -> None:
     assert f"flask[async]==3.1 ; python_version > '3' --hash=sha256:{HASH}" in lines
 
 
+def test_a_pylock_may_have_a_name_of_its_own(tmp_path: Path) -> None:
+    files = {"app.py": FLASK, "pylock.web.toml": '[[packages]]\nname = "flask"\nversion = "3.1"\n'}
+    with pytest.raises(BadInput) as refused:
+        made(tmp_path, files)
+    assert '`requirements = "pylock.web.toml"` under [application] takes it' in refused.value.hint
+    assert "flask==3.1" in [line.strip() for line in made(tmp_path, {}, requirements="pylock.web.toml")]
+
+
 def test_what_a_requirements_file_includes_is_copied_as_well(tmp_path: Path) -> None:
     files = {
         "reqs/web.txt": "-r base.txt\n-c ../pins.txt\nflask\n",
