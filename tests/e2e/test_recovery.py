@@ -30,7 +30,7 @@ def test_a_killed_part_is_up_again_with_the_same_release_after_local_up(project:
                 break
         except (OSError, AssertionError):
             pass
-        assert time.monotonic() - began < 30, f"{part} was killed and nothing serves after 30 s"
+        assert time.monotonic() - began < 90, f"{part} was killed and nothing serves after 90 s"
         time.sleep(0.1)
     print(f"{part} killed: serving again after {time.monotonic() - began:.1f} s")
     deployed = project.deploy().data

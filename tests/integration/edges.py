@@ -33,6 +33,7 @@ class Target(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "target/1", ""
     uploads: ClassVar[list[int]] = []  # bytes so far
+    arrived: ClassVar[threading.Semaphore] = threading.Semaphore(0)  # at a client, of events that wait for each other
 
     def do_GET(self) -> None:
         kind, _, size = self.path[1:].partition("?")[0].partition("/")
@@ -46,13 +47,19 @@ class Target(BaseHTTPRequestHandler):
         self.answer(b"thanks")
 
     def events_(self, count: int) -> None:
+        self.stream(count, lambda: time.sleep(1))
+
+    def waiting_(self, count: int) -> None:
+        self.stream(count, self.arrived.acquire)
+
+    def stream(self, count: int, between: Callable[[], object]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
         for number in range(count):
             self.wfile.write(b"data: %d\n\n" % number)
-            time.sleep(1)
+            between()
 
     def headers_(self, size: int) -> None:
         cookies = {f"Set-Cookie: c{number}": "x" * 982 for number in range(size // 1000)}

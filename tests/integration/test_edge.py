@@ -63,14 +63,10 @@ def seconds_until_closed(stream: socket.socket) -> float:
 
 
 def test_events_of_a_stream_arrive_one_by_one(running: Edge) -> None:
-    began = time.monotonic()
-    with running.open("/events/3") as stream:
-        arrived = []
+    with running.open("/waiting/3") as stream:  # none is sent before the last has arrived
         for number in range(3):
             assert b"data: %d\n\n" % number in read_event(stream)
-            arrived.append(time.monotonic() - began)
-    assert arrived[0] < 0.9
-    assert 0.5 < arrived[1] - arrived[0] < 1.5
+            Target.arrived.release()
 
 
 def test_response_headers_of_16_kb_arrive_and_an_alb_s_32_are_the_limit(running: Edge) -> None:
@@ -142,7 +138,7 @@ def test_what_the_target_says_of_itself_and_to_another_proxy_passes(running: Edg
 
 def test_a_reload_drops_no_open_stream(make: Callable[[], Edge]) -> None:
     reloaded = make()
-    reloaded.serve(idle=5)
+    reloaded.serve(idle=60)
     pid = reloaded.layout.daemon("edge").pid()
     with reloaded.open("/events/4") as stream, reloaded.open("/socket", HANDSHAKE) as echo:
         assert b"data: 0" in read_event(stream)
@@ -150,7 +146,7 @@ def test_a_reload_drops_no_open_stream(make: Callable[[], Edge]) -> None:
         while not reloaded.old_workers():
             time.sleep(0.02)
         with reloaded.open("/socket", HANDSHAKE) as later:
-            assert seconds_until_closed(later) < 4  # by the new limit
+            assert seconds_until_closed(later) < 30  # by the new limit
         assert [read_event(stream)[-3:-2] for _ in range(3)] == [b"1", b"2", b"3"]
         echo.sendall(FRAME)
         assert echo.recv(100) == FRAME

@@ -149,10 +149,7 @@ def test_a_fresh_clone_takes_what_the_registry_has_and_builds_nothing(
     subprocess.run(["git", "clone", "-q", tmp_path / "one", tmp_path / "other"], check=True)
     fresh = image(tmp_path / "other", nobody)
     assert fresh.remembered(place) is None
-    began = time.monotonic()
     assert fresh.provide(place, quiet) == first
-    print(f"found in {time.monotonic() - began:.2f} s")
-    assert time.monotonic() - began < 5
     assert fresh.remembered(place) == first
     report = json.loads((tmp_path / "other" / ".longshore" / "report" / "image.json").read_text())
     assert (report["digest"], report["base"]) == (first.digest, "base@sha256:1")
