@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from longshore.graph.steps import Progress
 
+# How the services of AWS say that; some have a code of their own for each kind of thing.
+EXISTS = re.compile(r"(?i)already ?(?:exists|owned)|Duplicate")
+
 
 class Events:
     """Counts finished resources of TOTAL and reports the slowest in progress.
 
-    `errors` are the messages of error diagnostics, `outputs` has the form of `terraform output -json`.
+    `errors` are the messages of error diagnostics, `outputs` has the form of `terraform output -json`. `unknown` are
+    the addresses of what could not be created, since AWS has it already.
     """
 
     def __init__(self, total: int, progress: Progress) -> None:
         self.total, self.done, self._progress = total, 0, progress
         self.errors: list[str] = []
+        self.unknown: list[str] = []
         self.outputs: dict[str, Any] = {}
         self._started: dict[str, float] = {}  # by the address of each resource in progress
 
@@ -33,6 +39,8 @@ class Events:
             self._resource(kind, event["hook"])
         elif kind == "diagnostic" and event.get("@level") == "error":
             self.errors.append(str(event.get("@message", "")))
+            if EXISTS.search(self.errors[-1]):
+                self.unknown += filter(None, [event.get("diagnostic", {}).get("address")])
         elif kind == "outputs":
             self.outputs = event["outputs"]
 

@@ -13,7 +13,7 @@ from longshore.errors import Precondition
 from longshore.infra import support
 from longshore.report.document import SIGNS
 
-SEVERITY = ("replace", "delete", "forget", "update", "create")
+SEVERITY = ("replace", "delete", "forget", "update", "create", "import")
 # Billed by the hour, used or not.
 _COSTLY = ("eip", "eks_cluster", "eks_node_group", "lb", "nat_gateway", "vpc_endpoint", "wafv2_web_acl")
 COSTLY = frozenset(f"aws_{kind}" for kind in _COSTLY)
@@ -108,6 +108,8 @@ def approved(changes: Iterable[Change], destroys: Iterable[str]) -> None:
 
 def _change(entry: Mapping[str, Any], only: set[str] | None = None) -> Change | None:
     change, actions = entry["change"], list(entry["change"]["actions"])
+    if actions == ["no-op"] and change.get("importing"):
+        actions = ["import"]
     if actions in (["no-op"], ["read"]):
         return None
     action = "replace" if len(actions) == 2 else actions[0]

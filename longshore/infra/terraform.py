@@ -189,10 +189,13 @@ class Terraform(Struct, frozen=True, dict=True):
                 detail="\n".join(events.errors),
                 hint=f"the state is saved; `invoke infra.drift -e {name}` compares it with AWS (log: {result.log})",
             )
+        hint = f"the state is saved; plan and apply, or deploy, again to continue from there (log: {result.log})"
+        if events.unknown:
+            what = f"AWS has {', '.join(events.unknown)} already, made by hand or by an apply that lost AWS's answer"
+            block = f"`to = {events.unknown[0]}`, `id` by the provider's documentation"
+            hint = f"{what}: an `import` block in terraform/ ({block}) takes it over, or delete it in AWS; {hint}"
         return StateUnknown(
-            f"Terraform stopped after {changes}",
-            detail="\n".join(events.errors) or result.tail,
-            hint=f"the state is saved; plan and apply, or deploy, again to continue from there (log: {result.log})",
+            f"Terraform stopped after {changes}", detail="\n".join(events.errors) or result.tail, hint=hint
         )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from longshore.files import from_json
 
 SCHEMA = 1
-SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "forget": "!"}  # of a change, by its action
+SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "forget": "!", "import": "="}  # by its action
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

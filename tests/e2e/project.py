@@ -88,8 +88,17 @@ class Project:
             out, err = process.communicate(timeout=60)
             raise AssertionError(f"invoke {' '.join(words)} took over {deadline} s\n{out}\n{err}") from None
         if check and process.returncode != 0:
-            raise AssertionError(f"invoke {' '.join(words)} ended with {process.returncode}\n{out}\n{err}")
+            told = f"{out}\n{err}\n{self._refused()}"
+            raise AssertionError(f"invoke {' '.join(words)} ended with {process.returncode}\n{told}")
         return Ran(process.returncode, out, err)
+
+    def _refused(self) -> str:
+        """The calls of the kinds that the environment's AWS has refused, those that it took included."""
+        files = (Path(self.environ["XDG_STATE_HOME"]) / "longshore").glob("*/aws/requests.log")
+        calls = [line for file in files for line in file.read_text().splitlines()]
+        kinds = {tuple(line.split()[3:5]) for line in calls if re.match(r"(?:\S+ ){5}4", line)}
+        changes = {kind for kind in kinds if not kind[-1].startswith(("Get", "List", "Describe", "Head"))}
+        return "\n".join(line for line in calls if tuple(line.split()[3:5]) in changes)
 
     def deploy(self, *words: str, **options: Any) -> Ran:
         """Run `invoke deploy --json` for the project's own environment."""

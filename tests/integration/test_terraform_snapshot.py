@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from longshore.errors import StateUnknown
 from longshore.infra.infra import Infra
 from longshore.process.command import Command
 from longshore.process.runner import Result, Runner
@@ -145,3 +146,20 @@ def test_runs_share_state_and_plan_while_each_has_its_own_checkout(tmp_path: Pat
     for number in range(2, project.checkouts + 1):
         files = sorted(path.name for path in (tmp_path / f"checkout-{number}" / "terraform").rglob("*"))
         assert files == sources, "Terraform wrote into a checkout"
+
+
+def test_what_aws_has_already_is_named_and_can_be_taken_over(tmp_path: Path, aws: AwsProcess) -> None:
+    project, kms = Project(tmp_path, aws), aws.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/theirs", TargetKeyId=key)  # by hand, or by an apply that lost the answer
+    alias = tmp_path / "terraform" / "alias.tf"
+    alias.write_text(f'resource "aws_kms_alias" "a" {{\n  name = "alias/theirs"\n  target_key_id = "{key}"\n}}\n')
+    with pytest.raises(StateUnknown, match="stopped after 1 of 2 changes") as stopped:
+        project.infra().bring_up(progress)
+    assert stopped.value.hint.startswith("AWS has aws_kms_alias.a already")
+    alias.write_text(alias.read_text() + 'import {\n  to = aws_kms_alias.a\n  id = "alias/theirs"\n}\n')
+    (change,) = project.infra().review(progress).changes
+    assert (change.action, change.address) == ("import", "aws_kms_alias.a")
+    project.infra().apply(progress)
+    assert project.infra().review(progress).changes == []
+    project.infra().destroy(progress, confirm="staging")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from longshore.infra.events import Events
 
 
@@ -39,6 +41,23 @@ def test_errors_are_collected_from_the_events() -> None:
     events(event("diagnostic", **{"@level": "error", "@message": "Error: no such zone"}))
     events(event("diagnostic", **{"@level": "warn", "@message": "Warning: old"}))
     assert events.errors == ["Error: no such zone"]
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("AlreadyExistsException: An alias with the name a already exists", False),
+        ("EntityAlreadyExists: Role with name a", False),
+        ("api error InvalidGroup.Duplicate: The security group 'a' …", False),
+        ("BucketAlreadyOwnedByYou: Your previous request", False),
+        ("AccessDenied: not authorized", True),
+    ],
+)
+def test_what_aws_has_and_the_state_has_not_is_told_by_its_address(text: str, *, known: bool) -> None:
+    events = Events(1, lambda *report: None)
+    diagnostic = {"address": "aws_iam_role.a", "detail": "", "summary": f"creating a: {text}"}
+    events(event("diagnostic", diagnostic=diagnostic, **{"@level": "error", "@message": f"Error: creating a: {text}"}))
+    assert events.unknown == ([] if known else ["aws_iam_role.a"])
 
 
 def test_outputs_are_those_of_the_last_event() -> None:
