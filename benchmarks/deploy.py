@@ -23,7 +23,7 @@ from longshore.settings.load import load, process_environment
 from longshore.snapshot.take import take
 from longshore.tasks.world import World
 
-ROUNDS = 3
+ROUNDS = 5
 TAG = "TAG"
 OURS = [sys.executable, "-m", "invoke", "deploy", "--skip-checks"]
 
@@ -80,12 +80,21 @@ class Site:
     def digest(self) -> str:
         return str(json.loads(verify.ask(self.url, "/version", self.world.authority)[1])["digest"])
 
+    def ending(self) -> str:
+        """Return since when which pods are ending, an empty text where none is."""
+        kubectl = self.world.cluster(self.world.infra.outputs()).prefix
+        words = ("get", "pods", f"--namespace={self.world.environment.namespace}")
+        since = "--output=jsonpath={.items[*].metadata.deletionTimestamp}"
+        return subprocess.run([*kubectl, *words, since], check=True, capture_output=True, text=True).stdout
+
     def run(self, argv: list[str], *, patience: float = 0) -> tuple[float, float]:
         """Return after how many seconds the page shows another digest (0: never), and after how many ARGV ends.
 
         The script may end first, since `kubectl rollout status` does not watch where requests go; PATIENCE is for how
-        many more seconds to look.
+        many more seconds to look. Pods of the deployment before have ended, which would take the machine's time.
         """
+        while self.ending():
+            time.sleep(0.2)
         before, seen, over = self.digest(), [0.0], threading.Event()
         began = time.monotonic()
 

@@ -119,7 +119,9 @@ def smoke(python: str, report: Path, folder: str, *, root: Path, env: Mapping[st
 
     Where ENV has START, a pipe, pytest reads nothing of the sources until a line comes by it.
     """
-    argv = (python, *(("-c", WAITING) if START in env else ("-m", "pytest")), *QUIET, f"--junit-xml={report}", folder)
+    pytest = ("-c", WAITING) if START in env else ("-m", "pytest")
+    # Hypothesis imports itself once the tests are over, to say nothing: that takes longer than they do.
+    argv = (python, *pytest, *QUIET, "-p", "no:hypothesispytest", f"--junit-xml={report}", folder)
     return query(*argv, cwd=root, env=env, deadline=deadline)
 
 
