@@ -22,6 +22,7 @@ from localcloud.layout import Existing, Layout
 from longshore.process.runner import Runner
 from longshore.settings.load import load, process_environment
 from tests.integration.aws_process import free_port
+from tests.integration.processes import words
 
 IDLE = 2  # seconds
 HOST = "shop.localhost"
@@ -125,7 +126,7 @@ class Edge:
     def old_workers(self) -> list[int]:
         """Return the workers of the configuration before, which finish what is open."""
         pids = lifecycle.family(self.layout.daemon("edge").pid() or 0)
-        return [pid for pid in pids if b"shutting down" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [pid for pid in pids if b"shutting down" in b" ".join(words(pid))]
 
     def connect(self) -> socket.socket:
         context = ssl.create_default_context(cafile=str(self.layout.edge_ca))

@@ -24,6 +24,7 @@ from longshore.process.command import query
 from longshore.process.runner import Runner
 from longshore.settings.load import load, process_environment
 from longshore.settings.model import Settings
+from tests.integration.processes import words
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -67,8 +68,8 @@ class Live:
     def component(self, name: str) -> int:
         """Return the pid of a component as this machine sees it."""
         for pid in self.processes():
-            argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if argv[0].endswith(name.encode()) or argv[1:2] == [name.encode()] or argv[-2:-1] == [name.encode()]:
+            argv, wanted = words(pid), name.encode()
+            if argv and (argv[0].endswith(wanted) or wanted in (*argv[1:2], *argv[-2:-1])):
                 return pid
         raise AssertionError(f"{name} is not running")
 

@@ -27,6 +27,13 @@ def living(mark: str) -> list[str]:
     return found
 
 
+def words(pid: int) -> list[bytes]:
+    """Return the command line of the process PID, none where it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return []
+
+
 def shell(script: str, **options: object) -> Command:
     return query("sh", "-c", script, **options)
 
