@@ -23,9 +23,10 @@ from typing import Any
 
 MS_BIND, MS_REC, MNT_DETACH = 4096, 16384, 2
 BACKOFF, BACKOFF_LIMIT = 0.2, 10.0  # seconds before a crashed component is restarted; doubled each time
-# CPU shares of the node's two cgroups, where any other process of the machine has 1: what serves comes before what
-# starts and watches it. Without the second, each of Kubernetes' many threads would weigh as much as all pods together.
-PODS, REST = 2.0, 0.125
+# CPU shares of the node's two cgroups, where each session of the machine has 1: what serves comes before what starts
+# and watches it. Without the second, each of Kubernetes' many threads would weigh as much as all pods together; with
+# less than half a session's, its API server is silent beside builds and tests that take all cores.
+PODS, REST = 4.0, 0.5
 STEADY = 30.0  # seconds of life after which earlier crashes are forgotten
 LOG_LIMIT = 20 << 20
 UNVERIFIED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

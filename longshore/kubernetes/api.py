@@ -29,6 +29,7 @@ from longshore.process.runner import Runner
 TIMEOUT = 10.0  # seconds for an answer
 PAGE = 500  # objects per page of a list, so that a large namespace never becomes one large answer
 LINE = 8 << 20  # bytes of one watch event; etcd takes objects of up to 1.5 MiB
+BUSY = (429, 500, 503, 504)  # HTTP's statuses of a server that may answer the next request
 EARLY = 60.0  # seconds before its expiry at which a token is replaced
 
 
@@ -159,15 +160,23 @@ class Api:
             more = f"&continue={token}"
 
     def items(self, path: str, selector: str) -> list[dict[str, Any]]:
-        """Return the objects at PATH with the label SELECTOR (`label=value`). Raises Precondition where it cannot."""
-        try:
-            return [
-                {"apiVersion": page["apiVersion"], "kind": page["kind"].removesuffix("List")} | item
-                for page in self.pages(path, f"&labelSelector={quote(selector)}")
-                for item in page["items"]
-            ]
-        except UNANSWERED as problem:
-            raise Precondition(f"cannot list {path}: {problem}") from None
+        """Return the objects at PATH with the label SELECTOR (`label=value`). Raises Precondition where it cannot.
+
+        A server that is silent or too busy once is asked a second time: nothing depends on which of its answers it is.
+        """
+        again = True
+        while True:
+            try:
+                return [
+                    {"apiVersion": page["apiVersion"], "kind": page["kind"].removesuffix("List")} | item
+                    for page in self.pages(path, f"&labelSelector={quote(selector)}")
+                    for item in page["items"]
+                ]
+            except UNANSWERED as problem:
+                passing = problem.status in BUSY if isinstance(problem, Refused) else isinstance(problem, OSError)
+                if not (again and passing):
+                    raise Precondition(f"cannot list {path}: {problem}") from None
+                again = False
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "longshore"}

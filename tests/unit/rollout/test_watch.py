@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from longshore.commands.kubectl import Cluster
-from longshore.errors import StateUnknown
+from longshore.errors import Precondition, StateUnknown
 from longshore.kubernetes import api, mirror
 from longshore.process.runner import Runner
 from longshore.rollout import watch
@@ -41,6 +41,7 @@ class Server:
         self.forgotten = False
         self.hangs = threading.Event()
         self.page = 500
+        self.troubles: list[int] = []  # what the next requests get in place of an answer: a status, or 0 for nothing
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -63,6 +64,9 @@ class Server:
     def answer(self, handler: Any) -> None:
         while self.hangs.is_set():
             time.sleep(0.01)
+        if self.troubles:
+            handler.close_connection = not (status := self.troubles.pop())
+            return self.reply(handler, status, {"message": "busy"}) if status else None
         url = urlsplit(handler.path)
         asked = {key: values[0] for key, values in parse_qs(url.query).items()}
         if handler.headers["Authorization"] != "Bearer right":
@@ -76,7 +80,8 @@ class Server:
         start = int(asked.get("continue", 0))
         items = self.objects[kind][start : start + self.page]
         more = {"continue": str(start + self.page)} if start + self.page < len(self.objects[kind]) else {}
-        return self.reply(handler, 200, {"metadata": {"resourceVersion": "1", **more}, "items": items})
+        page = {"metadata": {"resourceVersion": "1", **more}, "items": items}
+        return self.reply(handler, 200, {"apiVersion": "v1", "kind": f"{kind}List"} | page)
 
     def reply(self, handler: Any, status: int, body: Thing) -> None:
         data = json.dumps(body).encode()
@@ -246,6 +251,27 @@ def test_a_wrong_token_is_refused(cluster: Cluster) -> None:
     cluster.kubeconfig.write_text(json.dumps(config))
     with pytest.raises(api.Refused, match="401: Unauthorized"):
         api.Api(cluster, Runner({})).get("/readyz")
+
+
+@pytest.mark.parametrize(("status", "why"), [(0, "no HTTP answer"), (429, "429: busy"), (503, "503: busy")])
+def test_a_list_is_asked_for_a_second_time_and_no_third(
+    server: Server, cluster: Cluster, status: int, why: str
+) -> None:
+    serving(server)
+    server.troubles = [status]
+    found = api.Api(cluster, Runner({})).items("/api/v1/namespaces/shop/pods", "a=b")
+    assert [each["kind"] for each in found] == ["Pod"] * len(THREE)
+    server.troubles = [status] * 3
+    with pytest.raises(Precondition, match=f"cannot list /api/v1/namespaces/shop/pods: .*{why}"):
+        api.Api(cluster, Runner({})).items("/api/v1/namespaces/shop/pods", "a=b")
+    assert len(server.troubles) == 1
+
+
+def test_a_list_that_is_forbidden_is_asked_for_once(server: Server, cluster: Cluster) -> None:
+    server.troubles = [403, 403]
+    with pytest.raises(Precondition, match="403: busy"):
+        api.Api(cluster, Runner({})).items("/api/v1/namespaces/shop/pods", "a=b")
+    assert len(server.troubles) == 1
 
 
 def test_what_is_kept_of_a_pod_is_what_a_verdict_needs() -> None:
