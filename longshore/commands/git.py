@@ -78,7 +78,7 @@ def edited(folder: Path, env: Mapping[str, str]) -> Command:
 
 def blob(folder: Path, env: Mapping[str, str], identity: str) -> Command:
     """What the object IDENTITY holds."""
-    return _git("git", "cat-file", "blob", identity, cwd=folder, env=env, deadline=10)
+    return _git("git", "cat-file", "blob", identity, cwd=folder, env=env, deadline=10, private=True)
 
 
 def tree_of(folder: Path, commit: str) -> Command:
@@ -97,8 +97,8 @@ def branch(folder: Path) -> Command:
 
 
 def show(folder: Path, name: str, commit: str = "HEAD") -> Command:
-    """What the file NAME in FOLDER holds at COMMIT, for a comparison: no log shows it. Fails where it is not there."""
-    return _git("git", "show", f"{commit}:./{name}", cwd=folder, deadline=10, quiet=True)
+    """What the file NAME in FOLDER holds at COMMIT, for a comparison. Fails where it is not there."""
+    return _git("git", "show", f"{commit}:./{name}", cwd=folder, deadline=10, private=True)
 
 
 def list_remote(folder: Path, remote: str) -> Command:
@@ -111,9 +111,10 @@ def remote_address(folder: Path, remote: str) -> Command:
     return _git("git", "remote", "get-url", "--", remote, cwd=folder, deadline=10)
 
 
-def create(folder: Path) -> Command:
-    """Create a repository without files in FOLDER."""
-    return _git("git", "init", "--quiet", "--bare", "--", str(folder), deadline=10)
+def create(folder: Path, commit: str = "") -> Command:
+    """Create a repository without files in FOLDER, for commits whose names are as long as COMMIT."""
+    names = ("--object-format=sha256",) if len(commit) == 64 else ()
+    return _git("git", "init", "--quiet", "--bare", *names, "--", str(folder), deadline=10)
 
 
 def fetch_commits(folder: Path, address: str, branch: str) -> Command:

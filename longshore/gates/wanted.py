@@ -175,7 +175,7 @@ def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
 def _project(name: str, sources: Snapshot) -> dict[str, Any]:
     try:
         return tomllib.loads(sources.text(name))
-    except tomllib.TOMLDecodeError as problem:
+    except (ValueError, RecursionError) as problem:
         raise BadInput(f"{name} cannot be read: {problem}", hint="correct that line") from None
 
 

@@ -14,6 +14,7 @@ from longshore.errors import BadInput
 from longshore.graph.inputs import Inputs
 
 Value = TypeVar("Value")
+NEEDS = "`invoke graph` shows the steps; `needs` and `before` under [steps.NAME] say what waits for what"
 Progress = Callable[..., None]  # progress(text, done=None, total=None)
 
 
@@ -118,7 +119,7 @@ class Graph:
         try:
             self.sorter().prepare()
         except CycleError as problem:
-            raise BadInput(f"steps need each other in a circle: {' → '.join(problem.args[1])}") from None
+            raise BadInput(f"steps need each other in a circle: {' → '.join(problem.args[1])}", hint=NEEDS) from None
 
     @property
     def left_out(self) -> list[str]:
@@ -128,7 +129,7 @@ class Graph:
     def _needed(self, step: Step, need: str) -> tuple[str, ...]:
         if (names := self.group(need)) or need in self.off:
             return names
-        raise BadInput(f"step {step.name} needs {need}, which does not exist")
+        raise BadInput(f"step {step.name} needs {need}, which does not exist", hint=NEEDS)
 
     def group(self, name: str) -> tuple[str, ...]:
         """Return the step called NAME, or the steps of the group called so; nothing where there is neither."""

@@ -77,7 +77,7 @@ def stage(base: str, pip: str, needed: Sequence[str], text: Callable[[str], str]
 def _package(name: str, text: Callable[[str], str]) -> dict[str, Any]:
     try:
         package = json.loads(text(name) or "{}")
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise BadInput(f"{name} is no JSON: {problem}", hint="mend it, or add a Dockerfile") from None
     if not isinstance(package, dict):
         raise BadInput(f"{name} is no JSON object", hint="mend it, or add a Dockerfile")
@@ -95,9 +95,11 @@ def _node(package: dict[str, Any], text: Callable[[str], str]) -> str:
         if found := MAJOR.match(text(name).strip()):
             return found[1]
     wanted = str(_table(package, "engines").get("node", ""))
-    least = [int(number) for number in re.findall(r"(?<![\w.])v?(\d+)", UPPER.sub("", wanted))]
+    least = [int(number[:4]) for number in re.findall(r"(?<![\w.])v?(\d+)", UPPER.sub("", wanted))]
     if not least:
-        most = [int(bound[2]) - (bound[1] == "<" and not int(bound[3] or 0)) for bound in BELOW.finditer(wanted)]
+        most = [
+            int(bound[2][:4]) - (bound[1] == "<" and not int((bound[3] or "0")[:4])) for bound in BELOW.finditer(wanted)
+        ]
         return str(min(*most, int(NODE)) if most else NODE)
     open_ended = ">" in wanted and "<" not in wanted
     return str(max(*least, int(NODE)) if open_ended else max(least))

@@ -48,8 +48,8 @@ class Command(Struct, frozen=True, kw_only=True):
     KILL; Terraform needs longer than most to release its lock. `takes` names the variables of the shell (`*` stands for
     any text) that it gets beside those that any program may need; `env` are more, with their values. A `Secret` in it,
     in `stdin` or in `secrets` is redacted from everything the command prints. A command that `survives` writes to a
-    file, not to a pipe, so that it finishes its work if we are killed. What a `private` one prints is a credential, so
-    no log keeps it; of a `quiet` one the log has the command and what went wrong.
+    file, not to a pipe, so that it finishes its work if we are killed. What a `private` one prints is a credential, or
+    a file to be read as it is, so no log keeps it.
     """
 
     argv: tuple[str, ...]
@@ -62,7 +62,6 @@ class Command(Struct, frozen=True, kw_only=True):
     secrets: tuple[Secret, ...] = ()
     survives: bool = False
     private: bool = False
-    quiet: bool = False
     grace: float = 10.0
 
     @property

@@ -172,8 +172,7 @@ class Runner:
 
     def _supervise(self, command: Command, output: Output, enough: Callable[[], bool] | None) -> tuple[int, bytes]:
         """Run COMMAND with pipes; return its exit code and standard output."""
-        private, quiet = command.private, command.quiet
-        sinks = [Sink(self.redactor, output, keep=out, private=private, quiet=out and quiet) for out in (True, False)]
+        sinks = [Sink(self.redactor, output, keep=out, private=command.private) for out in (True, False)]
         self._watch(command)
         readers, writers = zip(*(os.pipe() for _ in sinks), strict=True)
         try:

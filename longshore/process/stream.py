@@ -91,15 +91,12 @@ class Output:
 class Sink:
     """Takes chunks of one stream and passes them on to OUTPUT; with KEEP, `kept` has the first bytes.
 
-    What a PRIVATE stream holds is a credential that somebody asked for: it is kept as it is. Of a QUIET one nothing is
-    passed on.
+    What a PRIVATE stream holds is a credential or a file that somebody asked for: it is kept as it is.
     """
 
-    def __init__(
-        self, redactor: Redactor, output: Output, *, keep: bool, private: bool = False, quiet: bool = False
-    ) -> None:
+    def __init__(self, redactor: Redactor, output: Output, *, keep: bool, private: bool = False) -> None:
         self._stream, self._output = redactor.stream(), output
-        self._keep, self._private, self._quiet = keep, private, quiet
+        self._keep, self._private = keep, private
         self._fed_at = time.monotonic()
         self.kept = bytearray()
 
@@ -121,13 +118,13 @@ class Sink:
         """Pass on what was held back; the stream has ended. Its last line does, too, before one of the other stream."""
         rest = self._stream.flush()
         self._take(rest)
-        if rest and not rest.endswith(b"\n") and not self._quiet:
+        if rest and not rest.endswith(b"\n"):
             self._output.feed(b"\n")
 
     def _take(self, data: bytes) -> None:
         if not self._private:
             self._store(data)
-        if data and not self._quiet:
+        if data:
             self._output.feed(data)
 
     def _store(self, data: bytes) -> None:

@@ -33,4 +33,4 @@ def _number(text: str, names: tuple[str, ...], least: int) -> int:
     """Return the number that TEXT is, or is one of NAMES for, which begin with LEAST; -1 where it is none."""
     if text.lower() in names:
         return names.index(text.lower()) + least
-    return int(text) if text.isdecimal() else -1
+    return int(text) if text.isdecimal() and len(text) < 5 else -1

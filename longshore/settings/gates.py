@@ -10,6 +10,7 @@ from longshore.settings.values import (
     Account,
     Cores,
     Deadline,
+    Folder,
     Group,
     Inside,
     Plain,
@@ -19,11 +20,13 @@ from longshore.settings.values import (
     Requirement,
     StepName,
     Variable,
+    Word,
 )
 
 GROUPS = ("lint", "test", "scan")
 SMOKE_TESTS = "tests/smoke"  # they are a release's, and run against its address
-Program = Annotated[list[str], Meta(min_length=1, description="a program and its arguments")]
+Program = Annotated[list[Word], Meta(min_length=1, description="a program and its arguments")]
+Paths = Annotated[list[Folder], Meta(min_length=1, description="a list of at least one file or folder of the project")]
 
 
 class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,7 +53,7 @@ class Suite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     of the project (`.[test]`) and requirements, `groups` dependency groups of pyproject.toml.
     """
 
-    paths: list[str]
+    paths: Paths
     reads: list[str]
     env: list[Variable] = []
     services: dict[StepName, Service] = {}
@@ -99,7 +102,7 @@ class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     dependencies: Literal["required", "when-reachable"] = "when-reachable"
     virtualenv: Literal["own", "ours"] | None = None
-    tests: dict[str, Suite] = field(default_factory=_unit_tests)
+    tests: dict[StepName, Suite] = field(default_factory=_unit_tests)
     lint: Gate = Gate()
     test: Gate = Gate()
     scan: Gate = Gate()

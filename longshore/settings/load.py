@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,12 +55,8 @@ def process_environment() -> dict[str, str]:
 
 def load(root: Path, environ: Mapping[str, str]) -> Settings:
     """Read ROOT/longshore.toml and the overrides in ENVIRON. Raises BadInput, with file and line, for any mistake."""
-    text = _text(root)
-    try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise BadInput(f"{FILE} is not valid TOML: {problem}", hint="text needs quotes") from None
-    variables = overrides.apply(data, environ)
+    text = read(root)
+    data, variables = _values(text, environ)
     document: Document = mistakes.convert(data, Document, text, variables)
     host, found = Host.read(environ), of_shell(environ)
     environments = {}
@@ -114,6 +110,28 @@ def load(root: Path, environ: Mapping[str, str]) -> Settings:
     )
 
 
+def _values(text: str, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, mistakes.Keys]]:
+    """Return what TEXT and the overrides in ENVIRON say, and which variable sets what. Raises BadInput."""
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise BadInput(f"{FILE} is not valid TOML: {problem}", hint="text needs quotes") from None
+    variables = overrides.apply(data, environ)
+    if spoilt := next(_spoilt(data), None):
+        hint = "no file, argument or variable can hold one"
+        raise BadInput(f"{mistakes.where(text, spoilt, variables)} has a NUL byte", hint=hint)
+    return data, variables
+
+
+def _spoilt(value: Any, path: mistakes.Keys = ()) -> Iterator[mistakes.Keys]:
+    """Yield the paths of all texts in VALUE, which is at PATH, with a NUL byte."""
+    if isinstance(value, str) and "\0" in value:
+        yield path
+    each = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in each:
+        yield from _spoilt(item, (*path, str(key)))
+
+
 def _gates(document: Document) -> Gates:
     """Return what is said of the gates; where nobody has said which tests there are, the application may have some."""
     beside = f"{document.application.path}/tests".removeprefix("./")
@@ -134,6 +152,9 @@ def _check_gates(document: Document, data: Mapping[str, Any], text: str) -> None
         if gate.run and gate.off:
             where = mistakes.where(text, ("gates", group, "off"), {})
             raise BadInput(f"{where} stands beside `run`", hint="a gate that runs is not off: keep one of the two")
+    if not (document.gates.tests or document.gates.test.run or document.gates.test.off):
+        hint = 'without the table, Longshore looks for tests; `off = "…"` under [gates.test] leaves them out'
+        raise BadInput(f"{mistakes.where(text, ('gates', 'tests'), {})} has no suite", hint=hint)
     for name, suite in document.gates.tests.items():
         keys = [key for key in ("python", "install", "groups") if getattr(suite, key)]
         if keys and document.gates.virtualenv == "ours":
@@ -160,7 +181,7 @@ def _check_sizes(
 
 def _check_review(document: Document, text: str) -> None:
     """Raise BadInput where code that nobody has reviewed would run in no cluster, or in the last one's."""
-    review, last = document.pipeline.review, document.pipeline.environments[-1:]
+    review, last = document.pipeline.review, document.pipeline.environments[-1:] or (*document.environments,)
     if review is None:
         return
     where = mistakes.where(text, ("pipeline", "review", "environment"), {})
@@ -184,7 +205,7 @@ def _check_canary(table: EnvironmentTable, where: str) -> None:
         raise BadInput(f"{where}: a canary needs more than 0 seconds of `bake`", hint=hint)
 
 
-def _text(root: Path) -> str:
+def read(root: Path) -> str:
     """Return what ROOT/longshore.toml holds. Raises BadInput where it is not a file of text, or ROOT has a bad name."""
     if "\n" in str(root) or str(root).encode(errors="replace") != os.fsencode(root):
         hint = "move the project: its path must be UTF-8, without line breaks"

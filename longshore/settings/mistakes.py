@@ -93,7 +93,7 @@ def _parts(value: Any, kind: Any) -> Iterator[tuple[str, Any, Any]]:
         if get_origin(option) is dict and isinstance(value, dict):
             for key, part in value.items():
                 yield from ((key, key, expected[0]), (key, part, expected[1]))
-        elif get_origin(option) is list and isinstance(value, list):
+        elif get_origin(option) in (list, tuple) and isinstance(value, list):
             yield from ((str(index), part, expected[0]) for index, part in enumerate(value))
 
 

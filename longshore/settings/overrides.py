@@ -54,7 +54,7 @@ def _refuse(variable: str, path: Keys, known: set[str], protected: set[str]) -> 
 def _put(data: dict[str, Any], variable: str, path: Keys, text: str) -> None:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text
     table = data
     for part in path[:-1]:

@@ -6,15 +6,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from longshore.settings.values import EnvironmentName
+from longshore.settings.values import EnvironmentName, Image
 
 ProjectPath = Annotated[str, Meta(pattern=r"\A([\w.-]+(/[\w.-]+)+)?\Z", description="GROUP/PROJECT")]
 # These stand in YAML, and one of them in an expression, so each may hold what it needs and nothing else.
 Cron = Annotated[
     str, Meta(pattern=r"\A[\d*/,A-Z-]+( [\d*/,A-Z-]+){4}\Z", description="five fields of cron, such as `17 3 * * *`")
-]
-Image = Annotated[
-    str, Meta(pattern=r"\A([\w./:-]+(@sha256:[0-9a-f]{64})?)?\Z", description="an image, best by its digest")
 ]
 Version = Annotated[str, Meta(pattern=r"\A\d+\.\d+(\.\d+)?\Z", description="a version such as 3.11")]
 
@@ -50,8 +47,8 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     python: Version = "3.11"
     terraform: Version = "1.11.4"
     kubectl: Version = "1.35.4"
-    image: Image = ""
+    image: Image | Literal[""] = ""
     docker: Image = "docker:28-dind"
-    buildkit: Image = ""
+    buildkit: Image | Literal[""] = ""
     drift: Cron = "17 3 * * *"
     review: Review | None = None

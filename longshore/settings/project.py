@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from longshore.settings.values import Deadline, Folder, InContainer, Inside, Port, ProjectName, Route
+from longshore.settings.values import Deadline, Folder, Image, InContainer, Inside, Port, ProjectName, Route, Word
 
 INJECTED = "/.longshore"  # below it, what Longshore adds to an application answers
 INJECTED_PATHS = {"health": f"{INJECTED}/livez", "readiness": f"{INJECTED}/readyz", "version": f"{INJECTED}/version"}
@@ -57,7 +57,7 @@ class Application(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     port: Port = 5000
     dockerfile: Inside = "Dockerfile"
     requirements: Inside = "requirements/application.txt"
-    base_image: str = "python:3.11-slim-bookworm"
+    base_image: Image = "python:3.11-slim-bookworm"
     build_deadline: Deadline = 600.0
     contract: Literal["injected", "own", "none"] = "injected"
     health: Route = "/livez"
@@ -66,7 +66,7 @@ class Application(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     check: list[Route] = []
     writable: list[InContainer] = []
     expand_files: bool = False
-    command: list[str] = []
+    command: list[Word] = []
 
     @property
     def keeps(self) -> Contract:

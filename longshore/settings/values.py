@@ -93,8 +93,20 @@ InContainer = Annotated[
         pattern=r"^(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._-]+)+\Z", description="a folder in the container, such as /srv/files"
     ),
 ]
-# A step's log is named after it.
+# A step's log is named after it, and so are a suite's reports, also in the pipelines' files.
 StepName = Annotated[
     str,
-    Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", description="a name of letters, digits, dashes, dots, underscores"),
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z",
+        description="a name of letters, digits, dashes, dots, underscores, at most 64",
+    ),
+]
+Word = Annotated[str, Meta(min_length=1, description="a program or an argument")]
+# It stands in YAML or in a Dockerfile.
+Image = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][\w.-]*(:[\w.-]+)?((/[\w.-]+)+(:[\w.-]+)?)?(@sha256:[0-9a-f]{64})?\Z",
+        description="an image, best by its digest",
+    ),
 ]

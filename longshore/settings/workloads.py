@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
 from longshore.settings import cron
-from longshore.settings.values import Seconds
+from longshore.settings.values import Seconds, Word
 
 WorkloadName = Annotated[
     str,
@@ -65,7 +65,7 @@ class WorkloadTable(WorkloadSize, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     kind: Literal["web", "worker", "cron", "job"]
-    command: list[str] = []
+    command: list[Word] = []
     when: Literal["", "before", "after"] = ""
     drain: Seconds | None = None
     deadline: Deadline | None = None

@@ -210,7 +210,7 @@ def converted(name: str, text: str, *, development: bool = False) -> str:
     """
     try:
         return READ[kind(name)](text, development)
-    except (ValueError, configparser.Error, LookupError, TypeError, AttributeError) as problem:
+    except (ValueError, configparser.Error, LookupError, TypeError, AttributeError, RecursionError) as problem:
         raise BadInput(f"{name} cannot be read as a lock: {problem}", hint="have its tool write it again") from None
 
 
@@ -244,7 +244,7 @@ def _packages(name: str, text: str) -> list[tuple[str, str, str, str]]:
     try:
         packages = tomllib.loads(text).get("package", [])
         return [(str(each["name"]), str(each.get("version", "")), *_origin(each)) for each in packages]
-    except (ValueError, LookupError, TypeError, AttributeError) as problem:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:
         raise BadInput(f"{name} cannot be read as a lock: {problem}", hint="have its tool write it again") from None
 
 

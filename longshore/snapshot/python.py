@@ -87,13 +87,13 @@ def fits(required: str, version: str) -> bool:
     found = re.search(r"(\d+)\.(\d+)", version)
     if not found:
         return True
-    have, parts = (int(found[1]), int(found[2])), re.split(r"\|\|?", required)
+    have, parts = (int(found[1][:4]), int(found[2][:4])), re.split(r"\|\|?", required)
     return any(all(_allows(how, bound, have) for how, bound in CLAUSE.findall(part)) for part in parts)
 
 
 def _allows(how: str, bound: str, have: tuple[int, int]) -> bool:
     """Return whether the clause HOW BOUND, such as `<` and `3.12.5`, allows some release of HAVE."""
-    parts = [int(part) for part in bound.split(".") if part.isdigit()]
+    parts = [int(part[:4]) for part in bound.split(".") if part.isdigit()]
     low = (parts[0], parts[1] if len(parts) > 1 else 0)
     same = have == low if len(parts) > 1 else have[0] == low[0]
     later = have[0] == low[0] and have >= low
@@ -108,7 +108,7 @@ def _required(prefix: str, sources: Snapshot) -> dict[str, str]:
         document: dict[str, Any] = tomllib.loads(sources.text(f"{prefix}pyproject.toml"))
         project = document.get("project", {}).get("requires-python")
         poetry = document.get("tool", {}).get("poetry", {}).get("dependencies", {}).get("python")
-    except (tomllib.TOMLDecodeError, AttributeError):  # who installs the project says what is wrong
+    except (ValueError, RecursionError, AttributeError):  # who installs the project says what is wrong
         project = poetry = None
     setup = SETUP.search(sources.text(f"{prefix}setup.cfg"))
     found = {"pyproject.toml": project or poetry, "setup.cfg": setup[1] if setup else None}

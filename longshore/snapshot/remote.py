@@ -55,7 +55,7 @@ class Remote(Struct, frozen=True, kw_only=True, dict=True):
         history = self.state / "remote.git"
         try:
             if not (history / "HEAD").exists():
-                self.runner.run(git.create(history))
+                self.runner.run(git.create(history, self.refs[f"refs/heads/{self.branch}"]))
             address = self.runner.run(git.remote_address(self.folder, self.name), check=False).stdout.strip()
             self.runner.run(git.fetch_commits(history, address or self.name, self.branch))
         except (CommandFailed, DeadlineExceeded) as problem:

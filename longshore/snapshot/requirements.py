@@ -11,7 +11,7 @@ from msgspec import Struct
 from longshore.errors import BadInput
 from longshore.snapshot.snapshot import Snapshot
 
-INCLUDED = re.compile(r"\s*(-r|-c|--requirement|--constraint)[ =]?\s*(\S+)")
+INCLUDED = re.compile(r"""\s*(-r|-c|--requirement|--constraint)[ =]?\s*("[^"]+"|'[^']+'|\S+)""")
 PLACE = re.compile(r"(?:(?:-e|--editable)[ =]?)?\s*(?:file:(?!//))?([^\s\[\];@#]+)\s*(?:\[([^]]*)\])?")
 WHEELS = re.compile(r"(?:-f|--find-links)[ =]?\s*(\S+)")
 # What `pip freeze` writes on Ubuntu, Windows or macOS, and no Linux installs; where a marker says so, pip knows.
@@ -100,7 +100,7 @@ def _lines(name: str, sources: Snapshot, kind: str, files: dict[str, None]) -> I
         line = re.split(r"(?:^|\s)#", whole)[0].strip()
         included = INCLUDED.match(line)
         if included and "://" not in included[2]:  # what is elsewhere, pip gets
-            other = posixpath.normpath(posixpath.join(posixpath.dirname(name), included[2]))
+            other = posixpath.normpath(posixpath.join(posixpath.dirname(name), included[2].strip("\"'")))
             bound = kind == "-c" or included[1] in ("-c", "--constraint")
             yield from _lines(other, sources, "-c" if bound else "-r", files)
         elif line:

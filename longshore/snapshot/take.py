@@ -172,7 +172,8 @@ class Source(Struct, frozen=True, kw_only=True, dict=True):
         identity = part.entries[name.removeprefix(part.prefix)].split()[1]
         with contextlib.suppress(OSError):
             data = (self.folder / name).read_bytes()
-            if hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest() == identity:
+            algorithm = "sha1" if len(identity) == 40 else "sha256"
+            if hashlib.new(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest() == identity:
                 return data
         return self.runner.run(git.blob(self.folder, part.env, identity)).raw
 
@@ -194,15 +195,14 @@ class Source(Struct, frozen=True, kw_only=True, dict=True):
     def _listed(self, tree: str) -> Entries:
         """Return mode and object id of each file of TREE by its name."""
         memory = self.state / "trees" / tree
-        try:
-            listing = memory.read_bytes()
-        except OSError:
+        listing = _remembered(memory)
+        if listing is None:
             listing = self.runner.run(git.list_tree(self.folder, self.env, tree)).raw
-            write_atomically(memory, listing, sync=False)
+            _remember(memory, listing)
             for old in sorted(memory.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-LISTINGS]:
                 old.unlink(missing_ok=True)
         rows = (row.partition(b"\t") for row in listing.split(b"\0") if row)
-        return {os.fsdecode(name): f"{about[:6].decode()} {about[-40:].decode()}" for about, _, name in rows}
+        return {os.fsdecode(name): f"{about[:6].decode()} {about.split()[2].decode()}" for about, _, name in rows}
 
     def _written(self) -> str:
         """Write what is on disk as a tree and return its id.
@@ -239,13 +239,13 @@ class Source(Struct, frozen=True, kw_only=True, dict=True):
                 self._clear_flags(env)
             before = None if first else draft.stat().st_ino
             self.runner.run(git.add_all(self.folder, env))
-            if draft.stat().st_ino == before:  # git did not replace it: the tree is that of the last time
-                with contextlib.suppress(OSError):
-                    return known.read_text(encoding="utf-8")
+            same = draft.stat().st_ino == before  # git did not replace it: the tree is that of the last time
+            if same and (last := _remembered(known)):
+                return last.decode()
             tree = self.runner.run(git.write_tree(self.folder, env, self.repository.below)).stdout.strip()
             known.unlink(missing_ok=True)
             draft.replace(kept)
-            write_atomically(known, tree, sync=False)
+            _remember(known, tree.encode())
         finally:
             draft.unlink(missing_ok=True)
         if first:
@@ -272,3 +272,17 @@ class Source(Struct, frozen=True, kw_only=True, dict=True):
             with contextlib.suppress(FileNotFoundError):  # a run beside this one may have deleted it
                 if path.stat().st_mtime < limit:
                     path.unlink(missing_ok=True)
+
+
+def _remember(path: Path, data: bytes) -> None:
+    """Keep DATA at PATH with its digest: it is not worth a wait for the disk, so a power cut may damage it."""
+    write_atomically(path, hashlib.sha256(data).digest() + data, sync=False)
+
+
+def _remembered(path: Path) -> bytes | None:
+    """Return what `_remember` kept at PATH; None where there is nothing, or something else."""
+    try:
+        kept = path.read_bytes()
+    except OSError:
+        return None
+    return kept[32:] if hashlib.sha256(kept[32:]).digest() == kept[:32] else None

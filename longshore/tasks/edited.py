@@ -18,7 +18,7 @@ def refuse(settings: Settings, environment: Environment, runner: Runner, commit:
     committed = ended.stdout if ended.exit_code == 0 else ""
     if committed == (settings.root / FILE).read_text(encoding="utf-8"):
         return
-    with contextlib.suppress(tomllib.TOMLDecodeError, AttributeError):
+    with contextlib.suppress(ValueError, RecursionError, AttributeError):
         table = tomllib.loads(committed).get("environments", {}).get(environment.name, {})
         if environment.protected or table.get("protected"):
             raise Precondition(

@@ -175,7 +175,9 @@ def drift(context: Context, environment: str = "local", lock: bool = True, json:
 def unlock(context: Context, lock: str, environment: str = "local", json: bool = False) -> None:
     """Release the state lock of a run that is certainly dead."""
     with Session(as_json=json) as session:
-        session.world(environment).infra.terraform.unlock(lock)
+        world = session.world(environment)
+        world.require_running()
+        world.infra.terraform.unlock(lock)
         session.console.line(f"the state of {environment} is unlocked")
 
 
@@ -198,7 +200,12 @@ def apply(context: Context, destroys: list[str], environment: str = "local", jso
 def output(context: Context, environment: str = "local", json: bool = False) -> None:
     """Print Terraform's outputs."""
     with Session(as_json=json) as session:
-        values = session.world(environment).infra.values()
+        from longshore.infra import record
+
+        world = session.world(environment)
+        if not record.last(world.infra.memory):
+            world.require_running()
+        values = world.infra.values()
         session.data(**values)
         for name, value in values.items() if not json else ():
             print(session.console.safe(f"{name} = {value}"))
@@ -208,7 +215,9 @@ def output(context: Context, environment: str = "local", json: bool = False) -> 
 def state(context: Context, environment: str = "local", json: bool = False) -> None:
     """List the resources in Terraform's state."""
     with Session(as_json=json) as session:
-        resources = session.world(environment).infra.terraform.resources()
+        world = session.world(environment)
+        world.require_running()
+        resources = world.infra.terraform.resources()
         session.data(resources=resources)
         for resource in resources:
             session.console.line(resource)

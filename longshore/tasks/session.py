@@ -83,7 +83,7 @@ class Session:
         return self
 
     def _prepare(self) -> None:
-        from longshore.process import logs
+        from longshore.process import logs, redaction
         from longshore.process.runner import Runner
         from longshore.settings import load
 
@@ -91,6 +91,7 @@ class Session:
             from longshore.pipeline import identity
 
             self._token = identity.take_on(self._environ, self.redactor)
+        self.redactor.add(*redaction.secrets_in({"": load.read(Path.cwd())}))
         self.settings = load.load(Path.cwd(), self._environ)
         if overrides := self.settings.overrides:  # not on standard output, which may be for a program
             for variable, key in overrides.items():

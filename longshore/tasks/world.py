@@ -179,17 +179,17 @@ class World:
 
     def outputs(self) -> Outputs:
         """Return the outputs of the last apply. Raises Precondition as `cluster` does, before anything is asked."""
-        self._require_running()
+        self.require_running()
         return self.infra.outputs()
 
-    def _require_running(self) -> None:
+    def require_running(self) -> None:
         if self.stopped:
             name = self.environment.name
             raise Precondition(f"the environment {name} is not running", hint=f"`invoke local.up -e {name}` starts it")
 
     def cluster(self, outputs: Outputs) -> Cluster:
         """Return how the environment's cluster is reached. Raises Precondition if it is here and not running."""
-        self._require_running()
+        self.require_running()
         if self.local and (other := self.local.existing):
             namespace = self.environment.namespace
             return Cluster(

@@ -49,6 +49,19 @@ def test_the_tip_and_what_it_contains_are_on_the_branch(clone: Path) -> None:
     assert remote(clone).branch_has(first)
 
 
+def test_a_remote_with_long_names_of_objects_is_asked_as_well(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "--object-format=sha256", "server")
+    git(tmp_path / "server", "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "init", "--quiet", "--initial-branch=main", "--object-format=sha256", "clone")
+    git(folder := tmp_path / "clone", "remote", "add", "origin", str(tmp_path / "server"))
+    first = commit(folder, "one")
+    second = commit(folder, "two")
+    git(folder, "push", "--quiet", "origin", "main")
+    assert remote(folder).branch_has(first)
+    assert remote(folder).branch_has(second)
+    assert not remote(folder).branch_has(commit(folder, "three"))
+
+
 def test_a_local_ref_is_no_answer(clone: Path) -> None:
     second = commit(clone, "two")
     git(clone, "update-ref", "refs/remotes/origin/main", second)

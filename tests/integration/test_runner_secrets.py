@@ -62,15 +62,6 @@ def test_what_one_command_knows_is_redacted_from_what_all_others_print(runner: R
     assert runner.run(query("echo", "open sesame 1234", private=True)).stdout == "open sesame 1234\n"
 
 
-def test_of_a_quiet_command_the_log_has_the_command_and_what_went_wrong(runner: Runner) -> None:
-    done = runner.run(query("sh", "-c", "echo all of a file; echo no such file >&2", quiet=True))
-    assert done.stdout == "all of a file\n"
-    assert done.log
-    text = done.log.read_text()
-    assert text.startswith("$ sh -c ")
-    assert text.partition("\n")[2] == "no such file\n"
-
-
 def test_a_surviving_command_has_a_private_file_of_its_own_until_it_ends(runner: Runner, tmp_path: Path) -> None:
     secret = Secret("open sesame 1234")
     script = f'echo "$PASS"; stat -c %a {tmp_path}/logs/*.raw {tmp_path}/logs'

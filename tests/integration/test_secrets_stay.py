@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from longshore.process.redaction import Redactor
 from longshore.process.runner import Runner
 from longshore.report import saved
 from longshore.report.document import Document, Failed, Finding, Step
+from tests.integration import repositories
 from tests.spelling import FORMS, leaked
 
 KEY = "-----BEGIN PRIVATE KEY-----\n{}\n{}\nfQ==\n-----END PRIVATE KEY-----\n".format(  # pragma: allowlist secret
@@ -129,3 +132,32 @@ def test_nothing_that_a_run_leaves_holds_a_secret_in_any_form(tmp_path: Path, su
     assert leaks(str(failure) + failure.detail) == []
     assert screen.getvalue().count("[redacted]") > 100
     assert len((report / "report.json").read_text()) > 1000
+
+
+def test_a_password_in_longshore_toml_is_in_nothing_that_a_run_leaves(tmp_path: Path) -> None:
+    production = '[environments.production]\nprotected = true\naccount = "222222222222"\n'
+    remote = 'remote = "https://ada:hunter2-hunter2@127.0.0.1:9/shop.git"\n'  # pragma: allowlist secret
+    (tmp_path / "longshore.toml").write_text(f'[project]\nname = "shop"\n{production}{remote}')
+    (tmp_path / "tasks.py").write_text("from longshore.tasks import collection\nns = collection()\n")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "application").mkdir()
+    (tmp_path / "application" / "app.py").touch()
+    repositories.git(tmp_path, "init", "--quiet")
+    repositories.commit(tmp_path)
+    env = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")}
+    env |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "CI": "true"}
+    argv = [sys.executable, "-m", "invoke", "release.apply", "-e", "production"]
+    ended = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 3
+    assert "https://ada:[redacted]@127.0.0.1" in ended.stdout
+    left = [
+        path.read_text() for path in (tmp_path / ".longshore").rglob("*") if path.suffix in (".log", ".json", ".html")
+    ]
+    assert left
+    for text in (ended.stdout, ended.stderr, *left):
+        assert not leaked(text, READ[:1])
+    spoilt = (tmp_path / "longshore.toml").read_text().replace("shop.git", "shop.git\\u0000")
+    (tmp_path / "longshore.toml").write_text(spoilt.replace("remote =", "region ="))
+    ended = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert not leaked(ended.stdout + ended.stderr, READ[:1])

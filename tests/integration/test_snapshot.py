@@ -246,6 +246,35 @@ def test_a_damaged_index_of_longshores_is_made_anew(project: Path) -> None:
     assert snapshot(project) == before
 
 
+@pytest.mark.parametrize("damage", [b"", b"\0" * 40, b"\xff\xfe rubbish", None])
+@pytest.mark.parametrize("kept", ["trees/*", "tree-of-*"])
+def test_what_a_power_cut_left_of_what_it_remembers_is_asked_for_anew(
+    project: Path, kept: str, damage: bytes | None
+) -> None:
+    for name in files(project):
+        os.utime(project / name, (1, 1), follow_symlinks=False)  # else git looks again at what has just been written
+    assert snapshot(project) == (before := snapshot(project))
+    (file,) = (project / ".longshore" / "snapshot").glob(kept)
+    file.write_bytes(file.read_bytes()[:30] if damage is None else damage)
+    assert snapshot(project) == before
+    assert snapshot(project).entries == before.entries
+
+
+def test_a_repository_whose_objects_have_long_names_is_like_any_other(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    git(folder, "init", "--quiet", "--object-format=sha256")
+    repository(folder)
+    taken = snapshot(folder)
+    assert (len(taken.commit), taken.dirty) == (64, False)
+    assert set(taken.entries) == files(taken.checkout()) == HELD
+    (folder / "application" / "app.py").write_text("two = 2\n")
+    assert taken.text("application/app.py") == "one = 1\n"
+    assert snapshot(folder).text("application/app.py") == "two = 2\n"
+    assert snapshot(folder).dirty
+    assert snapshot(folder, committed=True).commit == taken.commit
+
+
 def test_what_git_cannot_read_gets_a_sentence(tmp_path: Path, project: Path) -> None:
     nothing = tmp_path / "nothing"
     nothing.mkdir()

@@ -83,6 +83,8 @@ def invoke(folder: Path, *words: str) -> tuple[int, dict[str, object], str]:
         ("release.diff",),
         ("release.logs",),
         ("release.unlock", "--holder", "somebody"),
+        ("infra.state",),
+        ("infra.unlock", "some-id"),
     ],
     ids=lambda words: words[0],
 )
@@ -100,6 +102,16 @@ def test_it_says_that_the_environment_is_not_running(
     assert connections == ""
     assert (code, document["error"]) == (3, "the environment local is not running")
     assert document["hint"] == "`invoke local.up -e local` starts it"
+
+
+def test_it_says_so_where_outputs_that_are_on_no_record_are_asked_for(stopped: Path, tmp_path: Path) -> None:
+    record = stopped / ".longshore" / "environments" / "local" / "infra.json"
+    away = record.rename(tmp_path / "infra.json")
+    try:
+        code, document, connections = invoke(stopped, "infra.output")
+    finally:
+        away.replace(record)
+    assert (code, document["error"], connections) == (3, "the environment local is not running", "")
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,26 @@ def test_it_reads_its_files_its_program_and_its_own_words(tmp_path: Path) -> Non
     assert dict(reads.settings) == {"steps.lint-js.run": ["npm", "run", "lint"]}
 
 
+@pytest.mark.parametrize("name", ["lint", "test", "scan"])
+@pytest.mark.parametrize("gates", [False, True])
+def test_it_has_no_name_of_a_group_which_a_release_would_wait_for_in_vain(
+    tmp_path: Path, name: str, gates: bool
+) -> None:
+    with pytest.raises(BadInput, match=rf"\[steps.{name}\] has the name of a group of steps"):
+        graph(tmp_path, f'[steps.{name}]\nrun = ["true"]\n', gates=gates)
+
+
+def test_what_it_needs_in_vain_is_a_sentence_with_a_hint(tmp_path: Path) -> None:
+    off = '[gates.lint]\noff = "later"\n[steps.a]\nrun = ["true"]\nneeds = ["types"]\n'
+    with pytest.raises(BadInput, match="step a needs types, which does not exist") as refused:
+        graph(tmp_path, off)
+    assert "`invoke graph`" in refused.value.hint
+    circle = "".join(f'[steps.{a}]\nrun = ["true"]\nneeds = ["{b}"]\n' for a, b in ("xy", "yx"))
+    with pytest.raises(BadInput, match=r"circle: [xy] → [xy] → [xy]") as refused:
+        graph(tmp_path, circle)
+    assert "`needs`" in refused.value.hint
+
+
 def inputs(folder: Path, text: str, step: str, **environ: str) -> dict[str, str]:
     reads = graph(folder, text, environ=environ).steps[step].reads
     assert reads is not None

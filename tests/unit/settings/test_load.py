@@ -14,10 +14,15 @@ from longshore.settings.gates import UsualTests
 from longshore.settings.load import load
 from tests.unit.settings.files import GOOD, HOME, ROOT, read
 
+BASE = 'base_image = "python:3.11-slim-bookworm"'
+
 
 def line(start: str) -> int:
     """Return the number of the first line of GOOD that begins with START."""
     return next(number for number, text in enumerate(GOOD.splitlines(), start=1) if text.startswith(start))
+
+
+SHOP = '[project]\nname = "shop"\n[environments.a1]\n'
 
 
 def test_the_projects_own_file_loads_whatever_its_users_made_of_it() -> None:
@@ -77,7 +82,20 @@ def test_what_is_left_out_follows_from_the_name(tmp_path: Path) -> None:
         ('path = "application"', "path = 3", "application.path is 3, not a folder of the project", ""),
         ('path = "application"', 'path = "../other"', "is '../other', not a folder of the project", ""),
         ('paths = ["tests/unit"]', 'paths = "tests/unit"', "toolkit.paths is 'tests/unit', not a list", ""),
-        ('paths = ["tests/unit"]', "paths = [1]", "gates.tests.toolkit.paths.0 is 1, not text", ""),
+        ('paths = ["tests/unit"]', "paths = [1]", "gates.tests.toolkit.paths.0 is 1, not a folder of", ""),
+        ('paths = ["tests/unit"]', "paths = []", "gates.tests.toolkit.paths is a list, not a list of at least one", ""),
+        ('paths = ["tests/unit"]', 'paths = ["/etc"]', "paths.0 is '/etc', not a folder of the project", ""),
+        ("[gates.tests.toolkit]", '[gates.tests."a/b"]', "gates.tests.a/b is 'a/b', not a name of", ""),
+        ("[gates.tests.toolkit]", '[gates.tests."a: b"]', "gates.tests.a: b is 'a: b', not a name of", ""),
+        ("[gates.tests.toolkit]", f"[gates.tests.{'x' * 65}]", "not a name of letters, digits, dashes", ""),
+        (BASE, 'base_image = ""', "application.base_image is '', not an image", ""),
+        (BASE, 'base_image = "a\\nRUN b"', "application.base_image is 'a\\nRUN b', not an image", ""),
+        (
+            'path = "application"',
+            'command = ["a\\u0000b"]',
+            "application.command.0 has a NUL byte",
+            "no file, argument",
+        ),
         ("protected = true", "protected = 1", "environments.staging.protected is 1, not true or false", ""),
         ("https_port = 8443", "https_port = [1]", "environments.local.variables.https_port.0 is 1, not text", ""),
         ("https_port = 8443", "https_port = 2026-01-01", "https_port is datetime.date(2026, 1, 1), not true or", ""),
@@ -119,6 +137,18 @@ def test_a_mistake_is_named_with_its_line_and_the_nearest_right_word(
         ('environments = {}\nproject = {name = "shop"}\n', "longshore.toml:1: environments is a table, not", ""),
         ('environments.a1 = 3\nproject = {name = "shop"}\n', "longshore.toml:1: environments.a1 is 3, not a table", ""),
         ("[project]\nname = shop\n", "longshore.toml is not valid TOML", "quotes"),
+        (f"[project]\nname = {'1' * 5000}\n", "longshore.toml is not valid TOML: Exceeds the limit", "quotes"),
+        (f"{SHOP}[gates.tests]\n", "longshore.toml:4: gates.tests has no suite", '`off = "…"` under [gates.test]'),
+        (
+            f'{SHOP}[pipeline]\nproviders = ["bitbucket"]',
+            "pipeline.providers.0 is 'bitbucket', not one of 'gitlab'",
+            "",
+        ),
+        (f'{SHOP}[pipeline]\nenvironments = ["A1"]', "pipeline.environments.0 is 'A1', not a name of 2 to 21", ""),
+        (f'{SHOP}[pipeline]\ndocker = ""', "longshore.toml:5: pipeline.docker is '', not an image", ""),
+        (f'{SHOP}[pipeline]\nimage = "a:"', "longshore.toml:5: pipeline.image is 'a:', not an image", ""),
+        (f'{SHOP}[pipeline]\ndrift = "{"1" * 5000} 1 1 1 1"', "longshore.toml:5: pipeline.drift has the minute", ""),
+        (f'{SHOP}[steps.a]\nrun = [""]', "longshore.toml:5: steps.a.run.0 is '', not a program", ""),
     ],
 )
 def test_what_is_missing_or_no_table_is_a_mistake(tmp_path: Path, text: str, sentence: str, hint: str) -> None:
@@ -126,6 +156,11 @@ def test_what_is_missing_or_no_table_is_a_mistake(tmp_path: Path, text: str, sen
         read(tmp_path, text)
     assert sentence in caught.value.sentence
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("instead", ['run = ["true"]', 'off = "by hand"'])
+def test_no_suite_is_needed_where_the_tests_are_theirs_or_off(tmp_path: Path, instead: str) -> None:
+    assert not read(tmp_path, f"{SHOP}[gates]\ntests = {{}}\n[gates.test]\n{instead}\n").gates.tests
 
 
 OWN = 'project = {{name = "shop"}}\nenvironments.a1 = {{}}\n[steps.eslint]\nrun = ["true"]\nreports = [{0!r}]\n'
@@ -173,6 +208,9 @@ def test_what_nobody_has_reviewed_runs_beside_an_earlier_environment(
     assert (review.environment, review.hours) == ("staging", 72)
     with pytest.raises(BadInput, match=re.escape(problem)):
         read(tmp_path, REVIEWED + setting)
+    alone = REVIEWED.replace('environments = ["staging", "production"]', "")
+    with pytest.raises(BadInput, match=r"pipeline\.review\.environment is production, which users are"):
+        read(tmp_path, f'{alone}environment = "production"')
 
 
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:

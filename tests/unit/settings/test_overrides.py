@@ -29,6 +29,8 @@ def test_an_environment_variable_overrides_the_file(tmp_path: Path) -> None:
         ("LONGSHORE__REGOIN__LOCAL", "x", "regoin is not a setting"),
         ("LONGSHORE__PROJECT__NAME", "Shop", "project.name is 'Shop', not a name"),
         ("LONGSHORE__APPLICATION", "{port = 'x'}", "application.port is 'x', not a port"),
+        ("LONGSHORE__APPLICATION__PORT", "1" * 5000, "application.port is '111"),
+        ("LONGSHORE__APPLICATION__PORT", "[" * 5000, "application.port is '[[["),
         ("LONGSHORE__PROJECT__NAME__FIRST", "x", "name is not a table"),
     ],
 )

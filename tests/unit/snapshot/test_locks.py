@@ -44,7 +44,7 @@ def test_a_requirements_file_is_read_with_all_that_it_includes(tmp_path: Path) -
     snapshot = sources(
         tmp_path,
         **{
-            "reqs/web.txt": f"# pins\n-r base.txt\n-c ../pins.txt\nflask==2.2.5 \\\n    --hash=sha256:{HASH}  # shop\n",
+            "reqs/web.txt": f"-r 'base.txt'\n-c \"../pins.txt\"\nflask==2.2.5 \\\n    --hash=sha256:{HASH}  # shop\n",
             "reqs/base.txt": "--requirement=web.txt\n--index-url https://example.com/simple\nclick==8.1.3\n",
             "pins.txt": "-r more.txt\nwerkzeug==2.2.3\n",
             "more.txt": "jinja2==3.1.2\n",
@@ -102,8 +102,9 @@ def test_a_damaged_lock_is_a_sentence(name: str, text: str) -> None:
     read = locks.converted if name in locks.CONVERTED else locks.locked
     if name == "pylock.toml":
         text = text.replace("package", "packages")
-    with pytest.raises(BadInput, match="cannot be read as a lock"):
-        read(name, text)
+    for damaged in (text, "x = " + "[" * 100_000):
+        with pytest.raises(BadInput, match="cannot be read as a lock"):
+            read(name, damaged)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
