@@ -10,7 +10,6 @@ from longshore.settings.values import (
     Account,
     Cores,
     Deadline,
-    Folder,
     Group,
     Inside,
     Plain,
@@ -26,7 +25,13 @@ from longshore.settings.values import (
 GROUPS = ("lint", "test", "scan")
 SMOKE_TESTS = "tests/smoke"  # they are a release's, and run against its address
 Program = Annotated[list[Word], Meta(min_length=1, description="a program and its arguments")]
-Paths = Annotated[list[Folder], Meta(min_length=1, description="a list of at least one file or folder of the project")]
+Tests = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!/)(?!(.*/)?\.\.(/|\Z))[^\0]+\Z", description="a folder of the project, or a file of tests in it"
+    ),
+]
+Paths = Annotated[list[Tests], Meta(min_length=1, description="a list of at least one file or folder of the project")]
 
 
 class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

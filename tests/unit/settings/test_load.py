@@ -158,6 +158,14 @@ def test_what_is_missing_or_no_table_is_a_mistake(tmp_path: Path, text: str, sen
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize("path", ["tests/", "./tests", ".", "tests/test_a.py::test_b", "my tests/..a"])
+def test_tests_are_named_as_pytest_is_told_of_them(tmp_path: Path, path: str) -> None:
+    text = f'{SHOP}[gates.tests.unit]\nreads = ["**"]\npaths = '
+    assert read(tmp_path, f'{text}["{path}"]').gates.tests["unit"].paths == [path]
+    with pytest.raises(BadInput, match=r"gates\.tests\.unit\.paths\.0 is '\.\./.*', not a folder of the project"):
+        read(tmp_path, f'{text}["../{path}"]')
+
+
 @pytest.mark.parametrize("instead", ['run = ["true"]', 'off = "by hand"'])
 def test_no_suite_is_needed_where_the_tests_are_theirs_or_off(tmp_path: Path, instead: str) -> None:
     assert not read(tmp_path, f"{SHOP}[gates]\ntests = {{}}\n[gates.test]\n{instead}\n").gates.tests
