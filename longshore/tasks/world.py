@@ -24,7 +24,6 @@ from longshore.image.logins import Logins
 from longshore.infra.infra import Infra
 from longshore.infra.outputs import Applied, Outputs
 from longshore.kubernetes import kubeconfig
-from longshore.kubernetes.kubeconfig import Endpoint
 from longshore.process.command import Command
 from longshore.process.runner import Runner
 from longshore.rollout import secrets, settled, workloads
@@ -183,6 +182,7 @@ class World:
         return self.infra.outputs()
 
     def require_running(self) -> None:
+        """Raise Precondition if the environment is on this machine and not running."""
         if self.stopped:
             name = self.environment.name
             raise Precondition(f"the environment {name} is not running", hint=f"`invoke local.up -e {name}` starts it")
@@ -195,7 +195,7 @@ class World:
             return Cluster(
                 kubectl=self.kubectl, kubeconfig=other.kubeconfig, context=other.context, namespace=namespace
             )
-        endpoint = Endpoint(
+        endpoint = kubeconfig.Endpoint(
             name=outputs.cluster_name,
             server=outputs.cluster_endpoint,
             authority=outputs.cluster_certificate_authority_data,
