@@ -44,7 +44,7 @@ def test_without_a_build_script_there_is_no_node(tmp_path: Path, package: str) -
     assert stage(tmp_path, package_json=package) == []
 
 
-@pytest.mark.parametrize("package", ["{", "[]", "1"])
+@pytest.mark.parametrize("package", ["{", "[]", "1", "[" * 100_000, f'{{"a": {"1" * 5000}}}'])
 def test_a_package_json_that_is_none_is_a_sentence(tmp_path: Path, package: str) -> None:
     with pytest.raises(BadInput, match=r"package\.json is no JSON"):
         stage(tmp_path, package_json=package)
@@ -72,6 +72,7 @@ def test_the_lock_says_who_installs(tmp_path: Path, lock: str, install: str) -> 
         ({".node-version": "20"}, "20"),
         ({"engines": ">=18"}, "24"),
         ({"engines": ">=26"}, "26"),
+        ({"engines": f"<{'9' * 5000}"}, "24"),
         ({"engines": ">=18 <21"}, "18"),
         ({"engines": ">= 18.12.0 <= 20"}, "18"),
         ({"engines": "^18.0.0 || ^20.9.0"}, "20"),

@@ -68,6 +68,8 @@ def test_the_sources_name_their_python(tmp_path: Path, files: dict[str, str], ve
         ("~3.11 || ^3.13", (11, 13)),
         ("3.12", (12,)),
         ("<=3.11", (9, 11)),
+        (f">=3.9,<{'9' * 5000}", (9, 11, 12, 13)),
+        (f">=3.{'9' * 5000}", ()),
     ],
 )
 def test_what_is_required_is_read_in_pips_words_and_in_poetrys(required: str, fitting: tuple[int, ...]) -> None:
