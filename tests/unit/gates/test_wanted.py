@@ -216,3 +216,9 @@ def test_requirements_below_the_top_stand_for_the_project_beside_them(tmp_path: 
     assert found.arguments == (
         *("--requirement=backend/setup.py", "--extra=web", "--group=backend/pyproject.toml:test"),
     )
+
+
+@pytest.mark.parametrize("text", ["[", "a = " + "[" * 100_000, "a = " + "1" * 5000])
+def test_a_pyproject_toml_that_cannot_be_read_is_a_sentence(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadInput, match=r"pyproject\.toml cannot be read"):
+        of(tmp_path, {"pyproject.toml": text})
