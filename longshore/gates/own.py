@@ -12,7 +12,7 @@ from longshore.graph.inputs import Inputs
 from longshore.graph.steps import Progress, Result, Step, Values
 from longshore.process.command import change, query
 from longshore.process.runner import Runner
-from longshore.settings.gates import GROUPS, Own
+from longshore.settings.gates import Own
 from longshore.settings.model import Settings
 from longshore.snapshot.snapshot import Snapshot
 from longshore.snapshot.take import take
@@ -29,10 +29,6 @@ def join(
     """Return STEPS with the project's own among them; GATES_ONLY leaves out those that no gate's command runs."""
     joined = {step.name: step for step in steps}
     for name, table in settings.steps.items():
-        if name in GROUPS:
-            raise BadInput(
-                f"[steps.{name}] has the name of a group of steps", hint=f'say `group = "{name}"` to be in it'
-            )
         if gates_only and not table.group:
             continue
         if name in joined:

@@ -162,6 +162,9 @@ def _check_gates(document: Document, data: Mapping[str, Any], text: str) -> None
             hint = 'take it out, or say `virtualenv = "own"` under [gates]'
             raise BadInput(f"{where} is for the application's own virtualenv, and `virtualenv` is ours", hint=hint)
     for name, step in document.steps.items():
+        if name in GROUPS:
+            where = mistakes.where(text, ("steps", name), {})
+            raise BadInput(f"{where} has the name of a group of steps", hint=f'say `group = "{name}"` to be in it')
         if step.group in document.gates.off:
             where = mistakes.where(text, ("steps", name, "group"), {})
             sentence = f"{where} is {step.group!r}, and that group is off"
