@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -21,7 +22,20 @@ from localcloud.aws.iam import ensure_operator
 from localcloud.aws.options import Options
 from localcloud.aws.server import Application
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 LOG_BYTES = 5_000_000
+LOG = logging.getLogger("localcloud.aws")
+
+
+class Handler(MotoRequestHandler):
+    """Notes each answer that nobody took: its client asks again, or reports a failure that no other line explains."""
+
+    def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:  # noqa: ARG002
+        """Note what happened to the connection; called by werkzeug."""
+        what = getattr(self, "requestline", "").partition("?")[0]  # absent if it ended before the first line
+        LOG.info("an answer was not taken: %s: %s", what, error)
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
@@ -47,10 +61,9 @@ def _address(text: str) -> tuple[str, int]:
 def _log_requests(path: Path) -> None:
     handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log = logging.getLogger("localcloud.aws")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
@@ -87,7 +100,7 @@ def main(argv: list[str]) -> int:
         ensure_operator(arguments.state / "credentials")
         for host, port in addresses:
             _free(host, port)
-            servers.append(make_server(host, port, application, threaded=True, request_handler=MotoRequestHandler))
+            servers.append(make_server(host, port, application, threaded=True, request_handler=Handler))
         if arguments.dns:
             parent.serve(*_address(arguments.dns))
         application.saver.save()

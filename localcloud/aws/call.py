@@ -20,6 +20,7 @@ from localcloud.aws.signature import Signed
 
 CREDENTIAL = r"AWS4-HMAC-SHA256 Credential=([^/]+)/([^,\s]+)"
 AUTHORIZATION = re.compile(rf"{CREDENTIAL},\s*SignedHeaders=([^,\s]+),\s*Signature=(\w+)")
+ATTEMPT = re.compile(r"attempt=([1-9][0-9]{0,3})\b")
 FORM = "application/x-www-form-urlencoded"
 # S3 takes these instead of a hash of the body.
 UNHASHED = ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
@@ -30,6 +31,8 @@ READS = (
 )
 
 Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+Answer = tuple[int, Headers, bytes]
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,12 @@ class Call:
     def replace_body(environ: Environ, body: bytes) -> None:
         """Have moto read BODY instead of what was sent."""
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": FORM}
+
+    @property
+    def attempt(self) -> int:
+        """How often the SDK has sent this call by now; 1 if it does not say."""
+        match = ATTEMPT.match(self.headers.get("amz-sdk-request", ""))
+        return int(match[1]) if match else 1
 
     @property
     def changes(self) -> bool:

@@ -39,7 +39,8 @@ from localcloud.aws import (
     ssm,
     sts,
 )
-from localcloud.aws.call import Call, Environ
+from localcloud.aws.answers import Answers
+from localcloud.aws.call import Answer, Call, Environ, Headers
 from localcloud.aws.monitor import Monitor
 from localcloud.aws.options import ACCOUNT, Options, configure
 from localcloud.aws.patching import Refused
@@ -71,8 +72,6 @@ PATCHED = (
 CROSS_ORIGIN = "access-control-"  # moto's headers that would let any page read an answer
 
 LOG = logging.getLogger("localcloud.aws")
-Headers = list[tuple[str, str]]
-Answer = tuple[int, Headers, bytes]
 StartResponse = Callable[[str, Headers], Any]
 
 
@@ -83,6 +82,7 @@ class Application:
         configure(options)
         self.lock = threading.RLock()
         self.saver = Saver(snapshot, self.lock)
+        self._answers = Answers()
         self._folder = str(snapshot.parent) if snapshot else ""
         self.monitor = Monitor(self.lock, self.saver.changed)
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -104,8 +104,9 @@ class Application:
         except Exception as problem:  # noqa: BLE001 (the SDKs retry a 5xx for a quarter of an hour)
             traceback.print_exc()
             status, headers, body = _error(call, _unsupported(call, f"{type(problem).__name__}: {problem}"))
+        again = f", attempt {call.attempt}" if call.attempt > 1 else ""
         why = "" if status < 400 else " " + body[:200].decode("utf-8", "replace").replace("\n", " ")
-        LOG.info("%.3f %s %s %s%s", time.monotonic() - began, call.service, call.action, status, why)
+        LOG.info("%.3f %s %s %s%s%s", time.monotonic() - began, call.service, call.action, status, again, why)
         headers = [(name, value) for name, value in headers if not name.lower().startswith(CROSS_ORIGIN)]
         start_response(f"{status} {HTTP_STATUS_CODES.get(status, 'Error')}", headers)
         return [body]
@@ -144,12 +145,19 @@ class Application:
 
     def _aws(self, call: Call, environ: Environ) -> Answer:
         who = gate.check(call, environ)
+        answer = self._answers.given(call)
+        if answer is None:
+            answer = self._decide(call, environ, who)
+            self._answers.keep(call, answer)
+        return answer
+
+    def _decide(self, call: Call, environ: Environ, who: sts.Identity | None) -> Answer:
         inputs.check(call)
         s3.check_owner(call)
         if call.service == "eks":
-            answer = routes.answer(call.region, call.method, call.path, call.query, call.body)
-            if answer is not None:
-                return _json(answer)
+            told = routes.answer(call.region, call.method, call.path, call.query, call.body)
+            if told is not None:
+                return _json(told)
         content, line, headers = run_wsgi_app(self._moto, environ, buffered=True)
         status, body = int(line.split(maxsplit=1)[0]), b"".join(content)
         html = headers.get("Content-Type", "").startswith("text/html")
