@@ -83,9 +83,11 @@ class Project:
         )
         try:
             out, err = process.communicate(timeout=deadline)
-        except subprocess.TimeoutExpired:
+        except BaseException as problem:  # Ctrl-C too: the environment cannot be reset while the command holds it
             os.killpg(process.pid, signal.SIGTERM)
             out, err = process.communicate(timeout=60)
+            if not isinstance(problem, subprocess.TimeoutExpired):
+                raise
             raise AssertionError(f"invoke {' '.join(words)} took over {deadline} s\n{out}\n{err}") from None
         if check and process.returncode != 0:
             told = f"{out}\n{err}\n{self._refused()}"
@@ -93,12 +95,15 @@ class Project:
         return Ran(process.returncode, out, err)
 
     def _refused(self) -> str:
-        """The calls of the kinds that the environment's AWS has refused, those that it took included."""
+        """The calls of the kinds that the environment's AWS has refused, those it took included, and repeated ones."""
         files = (Path(self.environ["XDG_STATE_HOME"]) / "longshore").glob("*/aws/requests.log")
         calls = [line for file in files for line in file.read_text().splitlines()]
         kinds = {tuple(line.split()[3:5]) for line in calls if re.match(r"(?:\S+ ){5}4", line)}
         changes = {kind for kind in kinds if not kind[-1].startswith(("Get", "List", "Describe", "Head"))}
-        return "\n".join(line for line in calls if tuple(line.split()[3:5]) in changes)
+        told = (
+            line for line in calls if tuple(line.split()[3:5]) in changes or "attempt " in line or "not taken" in line
+        )
+        return "\n".join(told)
 
     def deploy(self, *words: str, **options: Any) -> Ran:
         """Run `invoke deploy --json` for the project's own environment."""

@@ -1,10 +1,11 @@
-"""A throw-away environment that builds images: BuildKit, the substitute for the base image and a real registry."""
+"""A throw-away environment that builds images (BuildKit, base image, a real registry); a cache for virtualenvs."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,15 @@ def layout(settings: Settings, runner: Runner, folder: Path) -> Iterator[Layout]
         registry.stop(layout)
         shutil.rmtree(layout.run)
         assert marked(layout.id) == []
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache for the virtualenvs of tests; uv's is the user's, so little is fetched."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = {name: os.environ.get(name) for name in ("XDG_CACHE_HOME", "UV_CACHE_DIR")}
+    uv = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
+    os.environ |= {"XDG_CACHE_HOME": str(folder), "UV_CACHE_DIR": uv}
+    yield folder / "longshore/virtualenvs"
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})

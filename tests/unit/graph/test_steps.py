@@ -2,58 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
 
-from longshore.console.lines import Console
-from longshore.errors import BadInput, GateFailed, Interrupted
+from longshore.errors import BadInput, GateFailed
 from longshore.graph import scheduler
-from longshore.graph.cache import Cache
 from longshore.graph.explain import explain
 from longshore.graph.inputs import Inputs
 from longshore.graph.steps import Graph, Progress, Result, Step, Values
-from longshore.process.cancellation import Cancellation
-from tests.unit.sources import snapshot_of
-
-
-def step(name: str, *needs: str, run: Callable[[Progress], object] = lambda progress: None, **options: object) -> Step:
-    """A step whose work takes the progress alone; what it returns is its result where it is one."""
-
-    def work(progress: Progress, values: Values) -> Result:
-        result = run(progress)
-        return result if isinstance(result, Result) else Result()
-
-    return Step(name=name, title=name, needs=needs, run=work, **options)  # type: ignore[arg-type]
-
-
-class Bench:
-    def __init__(self, folder: Path) -> None:
-        self.screen = io.StringIO()
-        self.console = Console(ci=True, stream=self.screen)
-        self.folder = folder
-        self.cancellation = Cancellation()
-
-    def run(self, *steps: Step, **options: bool) -> scheduler.Report:
-        graph = Graph(steps)
-        run = scheduler.Scheduler(
-            graph=graph, console=self.console, cache=self.cache(), cancellation=self.cancellation, **options
-        )
-        return run.run()
-
-    def cache(self) -> Cache:
-        return Cache(folder=self.folder / ".longshore", root=self.folder, sources=lambda: snapshot_of(self.folder))
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+from tests.unit.graph.bench import Bench, reads, step
 
 
 def test_a_step_runs_after_what_it_needs(bench: Bench) -> None:
@@ -64,13 +24,6 @@ def test_a_step_runs_after_what_it_needs(bench: Bench) -> None:
 
     bench.run(step("c", "a", "b", run=note("c")), step("b", "a", run=note("b")), step("a", run=note("a")))
     assert order == ["a", "b", "c"]
-
-
-def test_steps_that_do_not_need_each_other_run_at_once(bench: Bench) -> None:
-    both = threading.Barrier(2, timeout=5)
-    arrived: list[int] = []
-    bench.run(*(step(name, run=lambda progress: arrived.append(both.wait())) for name in ("a", "b")))
-    assert sorted(arrived) == [0, 1]
 
 
 def test_the_failure_shown_is_the_first_not_a_sibling_that_was_stopped(bench: Bench) -> None:
@@ -98,10 +51,6 @@ def test_nothing_that_needs_a_failed_step_runs(bench: Bench) -> None:
     with pytest.raises(scheduler.StepFailure):
         bench.run(step("gate", run=fail), step("release", "gate", run=lambda progress: ran.append("release")))
     assert ran == []
-
-
-def reads(**settings: object) -> Inputs:
-    return Inputs(settings=settings)  # type: ignore[arg-type]
 
 
 def test_unchanged_inputs_skip_the_step_and_changed_ones_do_not(bench: Bench) -> None:
@@ -219,79 +168,6 @@ def test_what_can_run_after_a_failure_does_when_asked_to(bench: Bench) -> None:
     with pytest.raises(scheduler.StepFailure, match="no"):
         bench.run(*steps, keep_going=True)
     assert ran == ["b"]
-
-
-def test_the_longest_chain_starts_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0})
-    order: list[str] = []
-    clock = 0.0
-    monkeypatch.setattr("longshore.graph.scheduler.time", SimpleNamespace(monotonic=lambda: clock, time=time.time))
-
-    def note(name: str, seconds: float) -> Callable[[Progress], None]:
-        def work(progress: Progress) -> None:
-            nonlocal clock
-            order.append(name)
-            clock += seconds
-
-        return work
-
-    steps = [
-        step("short", run=note("short", 0), cores=1),
-        step("long", run=note("long", 15), cores=1),
-        step("chain", run=note("chain", 5), cores=1),
-        step("end", "chain", run=note("end", 20), cores=1),
-    ]
-    bench.run(*steps)
-    order.clear()
-    bench.run(*steps)
-    assert order == ["chain", "end", "long", "short"]
-
-
-def test_before_anything_has_run_the_longest_expected_starts_first(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0})
-    order: list[str] = []
-
-    def note(name: str, expected: float) -> Step:
-        return replace(step(name, run=lambda progress: order.append(name), cores=1), expected=expected)
-
-    bench.run(note("short", 1), note("long", 20), note("middle", 7))
-    assert order == ["long", "middle", "short"]
-
-
-def test_no_more_runs_at_once_than_there_are_cores_but_what_waits_does(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1})
-    busy, most, lock = 0, 0, threading.Lock()
-    waits = threading.Barrier(8, timeout=5)
-
-    def work(progress: Progress) -> None:
-        nonlocal busy, most
-        with lock:
-            busy += 1
-            most = max(most, busy)
-        time.sleep(0.02)
-        with lock:
-            busy -= 1
-
-    heavy = [step(f"heavy-{n}", run=work, cores=1) for n in range(6)]
-    light = [step(f"light-{n}", run=lambda progress: waits.wait() and None) for n in range(8)]
-    bench.run(*heavy, *light)
-    assert most == 2
-
-
-def test_a_signal_ends_the_run_as_interrupted_and_starts_nothing_more(bench: Bench) -> None:
-    ran: list[str] = []
-
-    def signalled(progress: Progress) -> None:
-        bench.cancellation._note(15, None)
-
-    with pytest.raises(Interrupted) as caught:
-        bench.run(step("a", run=signalled), step("b", "a", run=lambda progress: ran.append("b")))
-    assert caught.value.exit_code == 143
-    assert ran == []
 
 
 def test_a_need_that_is_no_step_and_a_circle_are_bad_input() -> None:

@@ -4,59 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
-from moto.cloudwatch.models import cloudwatch_backends
-from moto.core.utils import utcnow
 from moto.elbv2.models import elbv2_backends
 
 from localcloud.aws import metrics
-from localcloud.aws.load_balancer import AccessLog
+from tests.unit.localcloud.aws.alarms import BALANCER, DIMENSIONS, NOW, ago, alarm, hosts, rate, states, work
 from tests.unit.localcloud.aws.local_aws import REGION, LocalAws
-
-BALANCER = {"LoadBalancer": "app/shop/1"}
-DIMENSIONS = [{"Name": "LoadBalancer", "Value": "app/shop/1"}]
-NOW = utcnow().replace(second=1, microsecond=0)
-
-
-def ago(minutes: float) -> datetime.datetime:
-    return NOW - datetime.timedelta(minutes=minutes)
-
-
-def work(aws: LocalAws, now: datetime.datetime = NOW, since: datetime.datetime | None = None) -> None:
-    aws.application.monitor._since = since or ago(600)
-    aws.application.monitor.work(now)
-
-
-def alarm(aws: LocalAws, name: str = "hosts", **other: Any) -> None:
-    aws.client("cloudwatch").put_metric_alarm(
-        **{
-            "AlarmName": name,
-            "Namespace": "AWS/ApplicationELB",
-            "MetricName": "HealthyHostCount",
-            "Dimensions": DIMENSIONS,
-            "Statistic": "Minimum",
-            "Period": 60,
-            "EvaluationPeriods": 2,
-            "ComparisonOperator": "LessThanThreshold",
-            "Threshold": 1,
-            "TreatMissingData": "breaching",
-            **other,
-        }
-    )
-
-
-def states(aws: LocalAws) -> dict[str, str]:
-    alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
-
-
-def hosts(*values: float, now: datetime.datetime = NOW) -> None:
-    """Put one datapoint for each of the last whole minutes, the oldest first."""
-    for back, value in zip(range(len(values), 0, -1), values, strict=True):
-        metrics.put(REGION, "HealthyHostCount", value, now - datetime.timedelta(minutes=back), BALANCER)
 
 
 def test_a_new_alarm_has_no_data_yet(aws: LocalAws) -> None:
@@ -165,35 +119,6 @@ def test_a_percentile_is_compared(aws: LocalAws) -> None:
     assert states(aws) == {"slow": "ALARM"}
 
 
-FILLED = "100 * (FILL(elb, 0) + FILL(target, 0)) / requests"
-
-
-def rate(aws: LocalAws, expression: str = FILLED) -> None:
-    """Put the alarm of terraform/monitoring.tf."""
-    names = {"elb": "HTTPCode_ELB_5XX_Count", "target": "HTTPCode_Target_5XX_Count", "requests": "RequestCount"}
-    queries = [
-        {
-            "Id": key,
-            "ReturnData": False,
-            "MetricStat": {
-                "Metric": {"Namespace": "AWS/ApplicationELB", "MetricName": name, "Dimensions": DIMENSIONS},
-                "Period": 60,
-                "Stat": "Sum",
-            },
-        }
-        for key, name in names.items()
-    ]
-    aws.client("cloudwatch").put_metric_alarm(
-        AlarmName="rate",
-        EvaluationPeriods=5,
-        DatapointsToAlarm=3,
-        Threshold=1,
-        TreatMissingData="notBreaching",
-        ComparisonOperator="GreaterThanThreshold",
-        Metrics=[{"Id": "rate", "Expression": expression, "Label": "5xx %", "ReturnData": True}, *queries],
-    )
-
-
 def test_a_rate_of_errors_is_computed_and_compared(aws: LocalAws) -> None:
     rate(aws)
     for minute in (1, 3, 5):
@@ -221,84 +146,3 @@ def test_a_changed_alarm_keeps_its_state(aws: LocalAws) -> None:
     after = aws.client("cloudwatch").describe_alarms()["MetricAlarms"][0]
     assert (before["StateValue"], after["StateValue"], after["Threshold"]) == ("ALARM", "ALARM", 2)
     assert after["StateReason"] == before["StateReason"]
-
-
-def messages(aws: LocalAws, queue: str) -> list[dict[str, Any]]:
-    received = aws.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-    return [json.loads(json.loads(message["Body"])["Message"]) for message in received]
-
-
-def test_the_actions_of_the_new_state_get_a_message(aws: LocalAws) -> None:
-    topic = aws.client("sns").create_topic(Name="alarms")["TopicArn"]
-    queue = aws.client("sqs").create_queue(QueueName="seen")["QueueUrl"]
-    aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:123456789012:seen")
-    alarm(aws, AlarmActions=[topic])
-    work(aws)
-    work(aws)  # nothing changed
-    (message,) = messages(aws, queue)
-    assert [message[key] for key in ("AlarmName", "OldStateValue", "NewStateValue")] == [
-        "hosts",
-        "INSUFFICIENT_DATA",
-        "ALARM",
-    ]
-    hosts(1, 1)
-    work(aws)
-    assert states(aws) == {"hosts": "OK"}
-    assert messages(aws, queue) == []  # it has no action for OK
-    aws.client("cloudwatch").disable_alarm_actions(AlarmNames=["hosts"])
-    aws.client("cloudwatch").set_alarm_state(AlarmName="hosts", StateValue="ALARM", StateReason="by hand")
-    assert messages(aws, queue) == []
-    aws.client("cloudwatch").enable_alarm_actions(AlarmNames=["hosts"])
-    aws.client("cloudwatch").set_alarm_state(AlarmName="hosts", StateValue="OK", StateReason="by hand")
-    aws.client("cloudwatch").set_alarm_state(AlarmName="hosts", StateValue="ALARM", StateReason="by hand")
-    assert [message["NewStateReason"] for message in messages(aws, queue)] == ["by hand"]
-
-
-def test_an_action_that_no_longer_exists_is_ignored(aws: LocalAws) -> None:
-    alarm(aws, AlarmActions=[f"arn:aws:sns:{REGION}:123456789012:gone"])
-    work(aws)
-    assert states(aws) == {"hosts": "ALARM"}
-
-
-def test_only_a_change_of_state_is_saved(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    changes = []
-    alarm(aws)
-    monkeypatch.setattr(aws.application.monitor, "_changed", lambda: changes.append(1))
-    for turn in range(5):
-        work(aws, NOW + datetime.timedelta(seconds=turn))
-    assert changes == [1]
-
-
-def test_what_cannot_be_evaluated_is_reported_once_and_the_rest_is_evaluated(
-    aws: LocalAws, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rate(aws, "ANOMALY_DETECTION_BAND(elb)")
-    alarm(aws)
-    metrics.put(REGION, "HTTPCode_ELB_5XX_Count", 1, ago(1), BALANCER)
-    work(aws)
-    work(aws)
-    assert states(aws) == {"rate": "INSUFFICIENT_DATA", "hosts": "ALARM"}
-    reason = "the local AWS cannot compute `ANOMALY_DETECTION_BAND(elb)` of metric math"
-    assert capsys.readouterr().err == f"cannot evaluate alarm rate: ValueError: {reason}\n"
-
-
-def test_an_unreadable_log_is_reported_once_and_alarms_are_evaluated(
-    aws: LocalAws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    alarm(aws)
-    aws.application.monitor._log = AccessLog(tmp_path)
-    work(aws)
-    work(aws)
-    assert states(aws) == {"hosts": "ALARM"}
-    assert capsys.readouterr().err.startswith("cannot measure the load balancer: IsADirectoryError: ")
-
-
-def test_states_outlive_a_restart_and_datapoints_are_in_no_snapshot(aws: LocalAws, restart: Any) -> None:
-    alarm(aws)
-    hosts(0, 0)
-    work(aws)
-    aws.application.saver.save()
-    assert b"localcloud.aws.metrics" not in (aws.folder / "snapshot").read_bytes()
-    again = restart()
-    assert states(again) == {"hosts": "ALARM"}
-    assert len(cloudwatch_backends["123456789012"][REGION].alarms["hosts"].history) == 1
