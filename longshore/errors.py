@@ -7,6 +7,11 @@ was serving is unchanged, 6 failed and rolled back, 7 unknown or partial state, 
 from __future__ import annotations
 
 import errno
+import signal
+
+KILLED = (
+    "a machine that runs out of memory kills programs (`dmesg` says so): run the same command again with more of it"
+)
 
 
 class Failure(Exception):
@@ -60,12 +65,21 @@ class GateFailed(StepFailed):
     """A check found a problem, or could not show that it examined anything."""
 
 
+def ending(exit_code: int, verb: str = "ended") -> str:
+    """Return how a program ended: `ended with exit code 3`. A negative code is the signal that killed it."""
+    if exit_code >= 0:
+        return f"{verb} with exit code {exit_code}"
+    named = {each.value: each.name for each in signal.Signals}
+    return f"was killed by {named.get(-exit_code, f'signal {-exit_code}')}"
+
+
 class CommandFailed(StepFailed):
-    """A program returned an exit code other than 0."""
+    """A program returned an exit code other than 0, or was killed."""
 
     def __init__(self, program: str, exit_code: int, *, log: str = "", tail: str = "", hint: str = "") -> None:
         where = f"; its output is in {log}" if log else ""
-        super().__init__(f"{program} failed with exit code {exit_code}{where}", detail=tail, hint=hint)
+        hint = hint or (KILLED if exit_code == -signal.SIGKILL else "")
+        super().__init__(f"{program} {ending(exit_code, 'failed')}{where}", detail=tail, hint=hint)
         self.program = program
         self.program_exit_code = exit_code
 

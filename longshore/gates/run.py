@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from longshore.commands import checks
-from longshore.errors import BadInput, GateFailed
+from longshore.errors import BadInput, GateFailed, ending
 from longshore.files import private_folder, write_atomically
 from longshore.gates import credentials, defaults, reports, services, suites, wanted
 from longshore.gates.virtualenv import Virtualenv, Virtualenvs
@@ -252,7 +252,7 @@ def _clean(tool: str, ended: Ended, note: str) -> str:
     """Return NOTE, what a clean report says. Raises GateFailed where TOOL failed nevertheless."""
     if ended.exit_code:
         raise GateFailed(
-            f"{tool} ended with exit code {ended.exit_code}, though its report names no problem",
+            f"{tool} {ending(ended.exit_code)}, though its report names no problem",
             detail=ended.tail,
             hint=f"the full output is in {ended.log}" if ended.log else "",
         )

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from longshore.errors import GateFailed, ToolMissing
+from longshore.errors import GateFailed, ToolMissing, ending
 from longshore.gates.theirs import within
 from longshore.process.beside import Beside
 from longshore.process.command import query
@@ -80,4 +80,4 @@ def _ended(what: str, beside: Beside, when: str) -> GateFailed | ToolMissing:
         return GateFailed(f"the service {what} ended {when}: {beside.failure}")
     code, log = beside.result.exit_code, beside.result.log
     hint = f"its output is in {log}" if log else ""
-    return GateFailed(f"the service {what} ended with exit code {code} {when}", detail=beside.result.tail, hint=hint)
+    return GateFailed(f"the service {what} {ending(code)} {when}", detail=beside.result.tail, hint=hint)

@@ -135,7 +135,7 @@ class Graph:
         """Return the step called NAME, or the steps of the group called so; nothing where there is neither."""
         if name in self.steps:
             return (name,)
-        return tuple(step.name for step in self.steps.values() if step.group == name)
+        return tuple(step.name for step in self.steps.values() if name and step.group == name)
 
     def find(self, name: str) -> tuple[str, ...]:
         """Return like `group`; raise BadInput, with the nearest name, where nothing is called NAME, nor is it off."""

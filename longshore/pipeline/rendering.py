@@ -17,4 +17,12 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["text"] = text
     return environment.get_template(template).render(**values)
+
+
+def text(value: str) -> str:
+    """Return VALUE, a path or a name, so that every reader of YAML takes it for a text."""
+    import yaml
+
+    return f'"{value}"' if value[:1].isdigit() or yaml.safe_load(value) != value else value

@@ -107,7 +107,7 @@ def _report(session: Session, rehearsal: Rehearsal, ended: list[Ended]) -> None:
 
 def _one_of(option: str, given: str, known: tuple[str, ...]) -> None:
     if given not in known:
-        raise BadInput(f"--{option} is {given!r}, which is none of {', '.join(known)}")
+        raise BadInput(f"ci.run knows no {option} {given!r}", hint=f"--{option} is one of {', '.join(known)}")
 
 
 def _names(option: str, given: str, every: dict[str, Job]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.errors import DiskFull, FileUnusable, of_system
+from longshore.errors import CommandFailed, DiskFull, FileUnusable, of_system
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP])
@@ -28,3 +28,17 @@ def test_a_fault_of_our_own_stays_one(tmp_path: Path) -> None:
     assert of_system(FileNotFoundError(errno.ENOENT, "No such file", str(tmp_path))) is None
     assert of_system(KeyError("x")) is None
     assert of_system(None) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "how"), [(1, "failed with exit code 1"), (-9, "was killed by SIGKILL"), (-40, "was killed by signal 40")]
+)
+def test_how_a_program_ended_is_said_in_words(code: int, how: str) -> None:
+    failure = CommandFailed("terraform", code, log="/logs/infra.log")
+    assert failure.sentence == f"terraform {how}; its output is in /logs/infra.log"
+
+
+def test_a_program_that_the_system_killed_has_a_hint_about_memory() -> None:
+    assert "memory" in CommandFailed("terraform", -9).hint
+    assert CommandFailed("terraform", -9, hint="look there").hint == "look there"
+    assert "memory" not in CommandFailed("terraform", -15).hint + CommandFailed("terraform", 9).hint

@@ -112,6 +112,13 @@ def test_a_part_of_the_graph_says_what_is_off_of_what_was_asked_for(tmp_path: Pa
         whole.only("bandit")
 
 
+def test_no_step_is_called_nothing(tmp_path: Path) -> None:
+    whole = graph(tmp_path, OFF)
+    assert any(not step.group for step in whole.steps.values())
+    with pytest.raises(BadInput, match="no step is called ''"):
+        whole.find("")
+
+
 def test_a_step_of_ones_own_may_need_a_group_that_is_off(tmp_path: Path) -> None:
     step = graph(tmp_path, f'{OFF}[steps.e2e]\nrun = ["true"]\nneeds = ["scan", "types"]\n').steps["e2e"]
     assert step.needs == ("types",)

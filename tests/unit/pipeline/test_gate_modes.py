@@ -57,3 +57,11 @@ def test_their_gate_is_the_same_job_and_keeps_only_what_it_writes(group: str, na
 def test_what_is_ours_is_as_it_was() -> None:
     assert with_gates() == SETTINGS
     assert " off: " not in gitlab.render(SETTINGS) + github.render(SETTINGS)
+
+
+@pytest.mark.parametrize("name", ["null", "1.5", "true", "2026-01-01", "off", "0x1f", "1e3", ".inf"])
+def test_a_report_is_a_path_to_both_providers_whatever_it_is_called(name: str) -> None:
+    chosen = with_gates(lint=Gate(run=["just", "lint"], reports=[name, "out/a.xml"]))
+    assert yaml.safe_load(gitlab.render(chosen))["lint"]["artifacts"]["paths"] == [name, "out/a.xml"]
+    steps = yaml.safe_load(github.render(chosen))["jobs"]["lint"]["steps"]
+    assert [step["with"]["path"].split() for step in steps if "path" in step.get("with", {})] == [[name, "out/a.xml"]]
