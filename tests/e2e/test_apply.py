@@ -62,6 +62,7 @@ def test_a_plan_for_which_the_disk_has_no_room_fails_with_a_sentence(plan: Revie
     assert plan.project.invoke(*command, **plan.environ).data["changes"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_prevents_an_apply_but_does_not_stop_one_that_has_begun(plan: Reviewed) -> None:
     command = ("infra.plan", "-e", plan.project.name, "--json")
     before = plan.state()["serial"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import pytest
@@ -126,14 +126,15 @@ WORKERS = "longshore.dev/workload=site-worker"
 
 
 @pytest.fixture(scope="module")
-def queued(apps: Apps) -> Queued:
+def queued(apps: Apps) -> Iterator[Queued]:
     made = Queued.of(apps)
     made.add("queue.yaml", QUEUE)
     # Without a DNS server in the cluster, variables say where a Service is.
     made.edit("k8s/base/deployment.yaml", "enableServiceLinks: false", "enableServiceLinks: true")
     first = made.release_of("first")
     assert first.exit_code == 0, first.err
-    return made
+    yield made
+    apps.invoke("local.down", "-e", apps.name)  # beside what comes next it would cost a tenth of a core
 
 
 def test_a_second_deploy_has_nothing_to_do_and_each_workload_runs(queued: Queued) -> None:

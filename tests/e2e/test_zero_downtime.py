@@ -125,6 +125,7 @@ def posting(project: Project) -> Iterator[list[str]]:
             thread.join()
 
 
+@pytest.mark.slow
 def test_pods_that_end_at_once_lose_requests_so_the_test_can_tell(slow: Project) -> None:
     """A post takes six seconds, and the kubelet gives a pod that ends at once two, whatever its manifest says."""
     with posting(slow) as answers:

@@ -60,7 +60,12 @@ def commands(folder: Path, python: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("session", "task"), [("lint", "lint"), pytest.param("tests", "test", marks=pytest.mark.slow), ("scan", "scan")]
+    ("session", "task"),
+    [
+        ("lint", "lint"),
+        pytest.param("tests", "test", marks=pytest.mark.slow),
+        pytest.param("scan", "scan", marks=pytest.mark.slow),
+    ],
 )
 def test_a_session_calls_what_the_task_calls(clone: Path, session: str, task: str) -> None:
     there = ROOT / ".nox" / session / "bin" / "python"

@@ -69,6 +69,7 @@ def test_names_obey_the_rule_of_terraforms_variables(kind: object, variable: str
     assert kind.__metadata__[0].pattern == rule[1].removesuffix("$") + r"\Z"  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_whatever_users_set_the_unit_tests_pass(tmp_path: Path) -> None:
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
