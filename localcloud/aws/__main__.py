@@ -30,7 +30,9 @@ LOG = logging.getLogger("localcloud.aws")
 
 
 class Handler(MotoRequestHandler):
-    """Notes each answer that nobody took: its client asks again, or reports a failure that no other line explains."""
+    """Sends an answer at once, and notes each that nobody took: its client asks again, or reports a failure."""
+
+    wbufsize = 1 << 16  # bytes; the SDKs for Go may lose an answer whose body comes after its headers (decision 67)
 
     def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:  # noqa: ARG002
         """Note what happened to the connection; called by werkzeug."""

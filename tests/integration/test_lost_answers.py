@@ -14,6 +14,8 @@ from botocore.exceptions import BotoCoreError
 
 from tests.integration.aws_process import AwsProcess
 
+DATA_SEGMENTS_IN = 152  # where Linux's struct tcp_info counts them
+
 
 class Relay(socketserver.ThreadingTCPServer):
     """Passes requests on to the local AWS, and drops the answers to the first LOST of them."""
@@ -107,3 +109,13 @@ def test_an_answer_that_nobody_takes_is_noted(aws: AwsProcess) -> None:
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
     assert "secret" not in log.read_text()
+
+
+def test_an_answer_comes_in_one_piece(aws: AwsProcess) -> None:
+    """The SDKs for Go may lose a body that comes after its headers: decision 67."""
+    with socket.create_connection(("127.0.0.1", aws.port)) as client:
+        client.sendall(f"GET /_local/health HTTP/1.1\r\nHost: 127.0.0.1:{aws.port}\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+        told = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, DATA_SEGMENTS_IN + 4)
+    assert answer.endswith(b'{"status": "ok"}')
+    assert struct.unpack_from("I", told, DATA_SEGMENTS_IN) == (1,)
