@@ -1,8 +1,8 @@
 """Answers that did not arrive: an SDK that got none sends its call once more, and gets the same one.
 
 All attempts of a call have one `amz-sdk-invocation-id`. Amazon does not look at it, so there a lost answer to "create"
-makes the next attempt end with "exists already", and the apply with it. Amazon loses few. A machine that is busy with
-a cluster and its tests loses more, and says with it nothing about what it was asked to create.
+makes the next attempt end with "exists already", and the apply with it. Clients on a machine that is busy with a
+cluster and its tests lose more of them than others do (decision 67), which says nothing about what is created.
 """
 
 from __future__ import annotations
