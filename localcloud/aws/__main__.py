@@ -11,19 +11,16 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from localcloud import secret
 from localcloud.aws import parent, state
+from localcloud.aws.call import Environ
 from localcloud.aws.iam import ensure_operator
 from localcloud.aws.options import Options
 from localcloud.aws.server import Application
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 LOG_BYTES = 5_000_000
 LOG = logging.getLogger("localcloud.aws")
@@ -34,7 +31,13 @@ class Handler(MotoRequestHandler):
 
     wbufsize = 1 << 16  # bytes; the SDKs for Go may lose an answer whose body comes after its headers (decision 67)
 
-    def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:  # noqa: ARG002
+    def handle_expect_100(self) -> bool:
+        """Tell a client to send its body: it waits a second for that. Called by http.server."""
+        told = super().handle_expect_100()
+        self.wfile.flush()
+        return told
+
+    def connection_dropped(self, error: BaseException, environ: Environ | None = None) -> None:  # noqa: ARG002
         """Note what happened to the connection; called by werkzeug."""
         what = getattr(self, "requestline", "").partition("?")[0]  # absent if it ended before the first line
         LOG.info("an answer was not taken: %s: %s", what, error)

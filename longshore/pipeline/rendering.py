@@ -22,7 +22,7 @@ def render(template: str, **values: object) -> str:
 
 
 def text(value: str) -> str:
-    """Return VALUE, a path or a name, so that every reader of YAML takes it for a text."""
+    """Return VALUE, a path of the user's, so that every reader of YAML takes it for a text."""
     import yaml
 
     return f'"{value}"' if value[:1].isdigit() or yaml.safe_load(value) != value else value

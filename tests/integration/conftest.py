@@ -1,4 +1,4 @@
-"""A throw-away environment that builds images (BuildKit, base image, a real registry); a cache for virtualenvs."""
+"""What tests share: an environment that builds images, a local AWS, a cache for virtualenvs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from localcloud.layout import Layout
 from longshore.process.runner import Runner
 from longshore.settings.load import load
 from longshore.settings.model import Settings
+from tests.integration.aws_process import AwsProcess
 
 SETTINGS = """\
 [project]
@@ -87,3 +88,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder / "longshore/virtualenvs"
     for name, value in before.items():
         os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsProcess]:
+    """A local AWS of the module's own, as a process."""
+    process = AwsProcess(tmp_path_factory.mktemp("aws") / "state")
+    process.start()
+    yield process
+    process.end()

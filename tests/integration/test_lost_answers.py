@@ -6,7 +6,6 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from botocore.config import Config
@@ -45,14 +44,6 @@ class Pass(socketserver.BaseRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsProcess]:
-    process = AwsProcess(tmp_path_factory.mktemp("aws") / "state")
-    process.start()
-    yield process
-    process.end()
-
-
-@pytest.fixture(scope="module")
 def relay(aws: AwsProcess) -> Iterator[Relay]:
     with Relay(aws.port) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -82,7 +73,7 @@ def test_another_call_for_the_same_is_refused(aws: AwsProcess, relay: Relay) -> 
         ecr.create_repository(repositoryName="once")
 
 
-def test_a_refused_call_is_decided_anew(aws: AwsProcess, relay: Relay, tmp_path: Path) -> None:
+def test_a_refused_call_is_decided_anew(aws: AwsProcess, relay: Relay) -> None:
     """What was missing may be there by the next attempt."""
     logs = aws.client("logs", config(relay))
     relay.lost = 1
@@ -98,11 +89,23 @@ def test_a_refused_call_is_decided_anew(aws: AwsProcess, relay: Relay, tmp_path:
     assert len(made) == 2
 
 
+def test_who_asks_before_sending_a_body_is_told_at_once(aws: AwsProcess) -> None:
+    """The SDKs wait a second for it before they send a large object."""
+    with asking(aws) as client:
+        assert client.recv(100).startswith(b"HTTP/1.1 100 ")
+
+
+def asking(aws: AwsProcess) -> socket.socket:
+    """Announce a body and ask whether to send it."""
+    client = socket.create_connection(("127.0.0.1", aws.port), timeout=15)
+    headers = f"Host: 127.0.0.1:{aws.port}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+    client.sendall(f"POST /?X-Amz-Signature=secret HTTP/1.1\r\n{headers}".encode())
+    return client
+
+
 def test_an_answer_that_nobody_takes_is_noted(aws: AwsProcess) -> None:
-    with socket.create_connection(("127.0.0.1", aws.port)) as client:
-        headers = f"Host: 127.0.0.1:{aws.port}\r\nContent-Length: 9\r\n\r\n"
-        client.sendall(f"POST /?X-Amz-Signature=secret HTTP/1.1\r\n{headers}".encode())
-        time.sleep(0.5)  # until the server waits for the body
+    with asking(aws) as client:
+        client.recv(100)  # the server waits for the body
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # so that closing resets
     deadline, log = time.monotonic() + 15, aws.folder / "requests.log"
     while "an answer was not taken: POST /: " not in log.read_text():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +41,6 @@ VALUES: dict[str, Any] = {
     "cluster_endpoint": "https://127.0.0.1:6443",
     "cluster_certificate_authority_data": "LS0t",
 }
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsProcess]:
-    process = AwsProcess(tmp_path_factory.mktemp("aws") / "state")
-    process.start()
-    yield process
-    process.end()
 
 
 class Recorder(Runner):

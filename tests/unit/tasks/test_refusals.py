@@ -15,7 +15,8 @@ from longshore.graph.steps import Graph
 from longshore.process.runner import Runner
 from longshore.settings import load as configuration
 from longshore.snapshot.snapshot import Snapshot
-from longshore.tasks import catalogue
+from longshore.tasks import catalogue, rehearse
+from longshore.tasks.session import Session
 from longshore.tasks.world import World
 from tests.unit.sources import snapshot_of
 from tests.unit.tasks.shop import ROOT, graph
@@ -141,3 +142,16 @@ def test_every_task_that_releases_asks_that_first() -> None:
             source = ast.get_source_segment(text, function) or "" if isinstance(function, ast.FunctionDef) else ""
             if whole.search(source):
                 assert "catalogue.require_answers(" in source, f"{path.stem}.{function.name}"
+
+
+@pytest.mark.parametrize(
+    ("provider", "event", "hint"),
+    [
+        ("x", "push", "--provider is one of gitlab, github"),
+        ("gitlab", "x", "--event is one of push, merge_request, closed, schedule"),
+    ],
+)
+def test_a_pipeline_that_cannot_be_run_has_a_hint(provider: str, event: str, hint: str) -> None:
+    with pytest.raises(BadInput, match="ci.run knows no .* 'x'") as refused:
+        rehearse.run(Session(), "local", provider, event, "", "")
+    assert refused.value.hint == hint
