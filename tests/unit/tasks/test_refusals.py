@@ -152,6 +152,6 @@ def test_every_task_that_releases_asks_that_first() -> None:
     ],
 )
 def test_a_pipeline_that_cannot_be_run_has_a_hint(provider: str, event: str, hint: str) -> None:
-    with pytest.raises(BadInput, match="ci.run knows no .* 'x'") as refused:
+    with pytest.raises(BadInput, match=r"ci\.run knows no .* 'x'") as refused:
         rehearse.run(Session(), "local", provider, event, "", "")
     assert refused.value.hint == hint
