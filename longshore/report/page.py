@@ -6,10 +6,11 @@ The policy allows one style sheet, by its hash, and no style attributes, so posi
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from longshore.report.document import Document, Step
@@ -18,8 +19,9 @@ UNITS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)  # s
 BEGUN = ("ran", "failed", "stopped")
 
 
-def render(document: Document) -> str:
-    """Return DOCUMENT as HTML."""
+@functools.cache
+def templates() -> tuple[Template, Template]:
+    """Return the page and its style sheet, which take longer to read than to fill in."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -29,11 +31,17 @@ def render(document: Document) -> str:
     )
     environment.filters["seconds"] = seconds
     environment.filters["megabytes"] = lambda count: f"{count / 1e6:.1f} MB"
+    return environment.get_template("page.html"), environment.get_template("page.css")
+
+
+def render(document: Document) -> str:
+    """Return DOCUMENT as HTML."""
+    page, sheet = templates()
     begun = sorted((step for step in document.steps if step.outcome in BEGUN), key=lambda step: step.began)
     whole = max([document.seconds, *(step.ended for step in begun)]) or 1.0
     timeline = {"begun": begun, "whole": whole, "ticks": _ticks(whole)}
-    style = environment.get_template("page.css").render(timeline)
-    return environment.get_template("page.html").render(
+    style = sheet.render(timeline)
+    return page.render(
         timeline,
         run=document,
         rest=[step for step in document.steps if step.outcome not in BEGUN],

@@ -42,10 +42,10 @@ def deploy(
 ) -> None:
     """Bring this revision live: check, build, apply, roll out."""
     with Session(as_json=json) as session:
-        from longshore.tasks import catalogue, plan
-
         rate = number("probe", probe, float, 0, 10_000)
         world = session.world(environment, ahead=True, probe=rate, allow_older=allow_older)
+        from longshore.tasks import catalogue, plan  # while git runs
+
         catalogue.require_answers(world)
         if skip_checks:
             catalogue.refuse_skipped_checks(world)

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from longshore.tasks import beforehand
+
 if TYPE_CHECKING:
     from invoke.exceptions import Exit
 
@@ -135,7 +137,7 @@ class Session:
         """
         committed = self.settings.environment(environment).protected
         if ahead:
-            threading.Thread(target=self._take_ahead, args=(committed,), daemon=True).start()
+            beforehand.do(partial(self.snapshot, committed=committed))
         from longshore.tasks.world import World  # while git runs
 
         sources = partial(self.snapshot, committed=committed, commit=commit)
@@ -144,11 +146,6 @@ class Session:
             print(self.console.fitted(self.console.safe(f"warning: {world.ignored}")), file=sys.stderr)
             self.data(credentials=world.ignored)
         return world
-
-    def _take_ahead(self, committed: bool) -> None:
-        """Take the snapshot; what is wrong with it, whoever asks for it will hear."""
-        with suppress(Exception):
-            self.snapshot(committed=committed)
 
     def snapshot(self, *, committed: bool = False, commit: str = "") -> Snapshot:
         """Return the snapshot that this run acts on, of the working tree or a commit; every call gets the same."""
@@ -194,7 +191,7 @@ class Session:
                 cancellation=self.cancellation,
                 keep_going=keep_going,
                 report=report,
-                around=self.runner.step,
+                around=beforehand.around(self.runner.step, rolls_out="release" in graph.steps),
             ).run()
             self.console.durations(report.ran, len(report.skipped), sum(report.saved.values()))
         finally:

@@ -1,6 +1,6 @@
 """What a release asks of its public URL before it counts as good.
 
-LONGSHORE_URL is the address, LONGSHORE_CA a file with the authority to trust beside the system's (locally), and
+LONGSHORE_URL is the address, LONGSHORE_CA a file with the authority to trust (locally; else the system's), and
 LONGSHORE_REVISION and LONGSHORE_DIGEST, where given, what has to answer. LONGSHORE_USER_AGENT is sent as User-Agent.
 LONGSHORE_PROVE is 1 where a single pod is asked before it is rolled out, over plain HTTP and past the load balancer:
 skip then what only the public address has.
@@ -34,10 +34,7 @@ class Answer:
 
 @pytest.fixture(scope="module")
 def trust() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if authority := os.environ.get("LONGSHORE_CA"):
-        context.load_verify_locations(authority)
-    return context
+    return ssl.create_default_context(cafile=os.environ.get("LONGSHORE_CA") or None)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,51 @@
+"""What is loaded while programs run."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from longshore.tasks import beforehand
+
+LOADED = "longshore.tasks.reported"
+
+
+@contextlib.contextmanager
+def begun() -> Iterator[None]:
+    """Wait for the threads that are started meanwhile."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+
+
+def test_what_fails_beforehand_is_left_to_whoever_needs_it() -> None:
+    done = []
+
+    def broken() -> None:
+        done.append("tried")
+        raise ModuleNotFoundError
+
+    with begun():
+        beforehand.do(broken)  # what a thread raises is a warning, which fails a test
+    assert done == ["tried"]
+
+
+def test_the_report_is_loaded_while_the_first_step_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, LOADED, raising=False)
+    within: list[str] = []
+
+    @contextlib.contextmanager
+    def step(name: str) -> Iterator[Path | None]:
+        within.append(name)
+        yield Path("log")
+
+    with begun(), beforehand.around(step, rolls_out=False)("image") as log:
+        pass
+    assert (within, log) == (["image"], Path("log"))
+    assert LOADED in sys.modules
