@@ -23,7 +23,7 @@ from longshore.settings.load import load, process_environment
 from longshore.snapshot.take import take
 from longshore.tasks.world import World
 
-ROUNDS = 5
+ROUNDS = 9
 TAG = "TAG"
 OURS = [sys.executable, "-m", "invoke", "deploy", "--skip-checks"]
 
@@ -129,7 +129,7 @@ def main() -> None:
         try:
             subprocess.run(OURS, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             nothing: dict[bool, list[float]] = {True: [], False: []}
-            for _ in range(ROUNDS * 2):
+            for _ in range(ROUNDS):
                 for ours in (True, False):
                     nothing[ours].append(site.run(OURS if ours else site.write_script(build=False))[1])
             theirs, our = median(nothing[False]), median(nothing[True])
