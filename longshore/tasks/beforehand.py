@@ -11,29 +11,24 @@ from pathlib import Path
 Around = Callable[[str], AbstractContextManager[Path | None]]
 
 
-def do(*works: Callable[[], object]) -> None:
-    """Do WORKS in a thread, one after the other; what is wrong with one, whoever needs it will hear."""
+def do(work: Callable[[], object]) -> None:
+    """Do WORK in a thread; what is wrong with it, whoever needs it will hear."""
 
     def tolerant() -> None:
         with suppress(Exception):
-            for work in works:
-                work()
+            work()
 
     threading.Thread(target=tolerant, daemon=True).start()
 
 
-def around(step: Around, *, rolls_out: bool) -> Around:
-    """Return what is around each step of a run as STEP is; the first steps' programs leave time to load the rest."""
+def around(step: Around) -> Around:
+    """Return what is around each step of a run as STEP is; while the first one waits, the report is loaded."""
 
     def loading(name: str) -> AbstractContextManager[Path | None]:
-        do(*((_rollout,) if rolls_out else ()), _report)
+        do(_report)
         return step(name)
 
     return loading
-
-
-def _rollout() -> None:
-    import_module("longshore.rollout.release")
 
 
 def _report() -> None:

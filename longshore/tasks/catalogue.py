@@ -23,6 +23,7 @@ from longshore.settings.mistakes import FILE
 from longshore.settings.model import Settings
 from longshore.settings.project import Application
 from longshore.snapshot.snapshot import Snapshot
+from longshore.tasks import beforehand
 from longshore.tasks.world import World
 
 Start = Callable[[Progress], str | None]
@@ -132,6 +133,7 @@ def _image(world: World, needs: tuple[str, ...]) -> Step:
         if built := image.remembered(where):
             return Result(note=f"already built: {built.digest[:19]}", value=built)
         if where and not world.stopped:
+            beforehand.do(world.snapshot.checkout)  # while the registry is asked: most often it has none
             with contextlib.suppress(Precondition):  # without a login: `run` says so
                 if found := image.find(where):
                     return Result(note=f"in the registry already: {found.digest[:19]}", value=found)

@@ -191,7 +191,7 @@ class Session:
                 cancellation=self.cancellation,
                 keep_going=keep_going,
                 report=report,
-                around=beforehand.around(self.runner.step, rolls_out="release" in graph.steps),
+                around=beforehand.around(self.runner.step),
             ).run()
             self.console.durations(report.ran, len(report.skipped), sum(report.saved.values()))
         finally:

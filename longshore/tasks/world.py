@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +37,7 @@ from longshore.rollout.workloads import Workloads
 from longshore.settings.model import Settings
 from longshore.snapshot.remote import Remote
 from longshore.snapshot.snapshot import Snapshot
-from longshore.tasks import edited
+from longshore.tasks import beforehand, edited
 
 if TYPE_CHECKING:
     from longshore.tasks.local_cloud import LocalCloud
@@ -288,12 +288,12 @@ class World:
         return str(checkout)
 
     def _build(self, *, base: str, **options: Any) -> Command:
-        threading.Thread(target=self._prepare, daemon=True).start()  # while the builder is waited for
+        beforehand.do(self._prepare)  # while the builder is waited for
         describe = self.local.build_command if self.local else partial(docker.build, contexts=pinned(base))
         return describe(deadline=self.settings.application.build_deadline, **options)
 
     def _prepare(self) -> None:
-        """Make the clients that a release will need; what is wrong with them, the release says."""
+        """Make what a release will need; what is wrong with it, the release says."""
+        import_module("longshore.rollout.release")
         for service in ("sts", "eks"):
-            with contextlib.suppress(Exception):
-                aws.client(self.environment, service)
+            aws.client(self.environment, service)

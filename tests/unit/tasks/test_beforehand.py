@@ -45,7 +45,7 @@ def test_the_report_is_loaded_while_the_first_step_runs(monkeypatch: pytest.Monk
         within.append(name)
         yield Path("log")
 
-    with begun(), beforehand.around(step, rolls_out=False)("image") as log:
+    with begun(), beforehand.around(step)("image") as log:
         pass
     assert (within, log) == (["image"], Path("log"))
     assert LOADED in sys.modules
