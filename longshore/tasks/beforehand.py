@@ -18,6 +18,8 @@ def do(work: Callable[[], object]) -> None:
         with suppress(Exception):
             work()
 
+    # It has locks taken and released around each fork: imported while another thread forks, one that nobody took.
+    import_module("concurrent.futures.thread")
     threading.Thread(target=tolerant, daemon=True).start()
 
 

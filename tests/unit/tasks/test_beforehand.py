@@ -12,6 +12,7 @@ import pytest
 
 from longshore.tasks import beforehand
 
+FORKS = "concurrent.futures.thread"
 LOADED = "longshore.tasks.reported"
 
 
@@ -34,6 +35,14 @@ def test_what_fails_beforehand_is_left_to_whoever_needs_it() -> None:
     with begun():
         beforehand.do(broken)  # what a thread raises is a warning, which fails a test
     assert done == ["tried"]
+
+
+def test_what_acts_around_a_fork_is_loaded_before_there_are_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, FORKS)
+    seen = []
+    with begun():
+        beforehand.do(lambda: seen.append(FORKS in sys.modules))
+    assert seen == [True]
 
 
 def test_the_report_is_loaded_while_the_first_step_runs(monkeypatch: pytest.MonkeyPatch) -> None:
