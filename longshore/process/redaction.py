@@ -18,6 +18,7 @@ from typing import Any
 
 from longshore.files import write_atomically
 from longshore.process.command import Secret
+from longshore.process.parts import connection, parts
 from longshore.process.spelling import BLANK, Word, canonical, encode, words
 
 MASK = b"[redacted]"
@@ -30,19 +31,22 @@ COLOUR = re.compile(rb"\x1b\[[0-9;:]*[mK]")
 # What wrapping and colouring put into a secret, and what JSON makes of a line break.
 GAP = re.compile(rb"\r?\n[ \t]*|\x1b\[[0-9;:]*[mK]")
 ESCAPED_GAP = re.compile(rb"\r?\n[ \t]*|\x1b\[[0-9;:]*[mK]|(?:\\+r)?\\+n")
-# Environment variables whose values are secret, and the password in a URL.
-NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|PWORD|PASSPHRASE|CREDENTIALS?|_JWT|_KEY)$", re.IGNORECASE)
-IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+# Environment variables whose values are secret.
+NAME = re.compile(
+    r"((TOKEN|SECRET|PASSWORD|PASSWD|PWORD|PASSPHRASE|CREDENTIAL|API_?KEY|_KEY|_JWT|_SALT)S?"
+    r"|(^|_)PASS|_PWD|_PAT|_AUTH|SECRET_KEY_BASE|WEBHOOK(_URL)?)$",
+    re.IGNORECASE,
+)
 
 Span = tuple[int, int]
 
 
 def secrets_in(environ: Mapping[str, str]) -> Iterator[Secret]:
-    """Return the values of the variables in ENVIRON whose names say that they are secret, and passwords in URLs."""
+    """Return the values of the variables in ENVIRON whose names say that they are secret, and those in addresses."""
     for name, value in environ.items():
         if NAME.search(name):
             yield Secret(value)
-        yield from map(Secret, IN_URL.findall(value))
+        yield from map(Secret, connection(value))
 
 
 def each_text(value: Any, change: Callable[[str], str]) -> Any:
@@ -74,7 +78,7 @@ class Redactor:
         with self._lock:
             unknown = [secret for secret in secrets if secret not in self._secrets]
             self._secrets.update(unknown)
-            new = {word for secret in unknown for word in words(secret.reveal())} - self._texts
+            new = {word for secret in unknown for part in parts(secret.reveal()) for word in words(part)} - self._texts
             if new:
                 self._texts |= new
                 self._known = _Known((*self._known.words, *map(Word, new)))

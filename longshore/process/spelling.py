@@ -40,6 +40,7 @@ COMMON = frozenset(
 )
 ANCHOR = 24  # bytes; more would not make a chance hit less likely
 
+# A text of many backslashes takes long where their number has no bound: each may be the first.
 # Whitespace of a secret, as it may come out: none, other whitespace, or escaped in some way.
 SPACE = (
     rb"(?:\\*[\s+]|\\+[nrtvf]|\\+(?:u00|x)(?:20|0[9adAD])|%(?:25)*(?:20|0[9adAD])"
@@ -132,6 +133,7 @@ def _escaped(text: str) -> Iterator[str]:
     """Return TEXT as the usual functions escape it."""
     yield from (text, _json(text), _json(_json(text)), _json(text, ensure_ascii=False))
     yield from (repr(text)[1:-1], html.escape(text), shlex.quote(text).strip("'"))
+    yield from (text.replace("'", "''"), text.replace('"', '""'))
     if not any("\ud800" <= char < "\ue000" for char in text):
         yield from (quote(text, safe=""), quote(text, safe="/"), quote_plus(text))
 
@@ -146,11 +148,11 @@ def _backslashed(count: int, char: str) -> bytes:
     """JSON, C, Go, Python and shells: CHAR after backslashes, or its number. A backslash is COUNT of them."""
     raw, units = encode(char), char.encode("utf-16-be", "surrogatepass").hex()
     numbers = [
-        rb"\\+".join(b"u" + units[at : at + 4].encode() for at in range(0, len(units), 4)),
-        rb"\\+".join(b"x%02x" % byte for byte in raw),
+        rb"\\{1,16}".join(b"u" + units[at : at + 4].encode() for at in range(0, len(units), 4)),
+        rb"\\{1,16}".join(b"x%02x" % byte for byte in raw),
         b"x%02x" % ord(char) if ord(char) < 256 else b"U%08x" % ord(char),
     ]
-    number = rb"\\+(?i:%s)" % b"|".join(dict.fromkeys(numbers))
+    number = rb"\\{1,16}(?i:%s)" % b"|".join(dict.fromkeys(numbers))
     if char == "\\":
         return rb"(?:\\{%d}|%s)" % (count, number)
     return rb"(?:\\{0,15}%s|%s)" % (re.escape(raw), number)
@@ -171,5 +173,7 @@ def _entity(char: str) -> bytes:
 
 
 def _quoted(char: str) -> bytes:
-    """Shells: a quote within quotes, which JSON may have escaped again."""
-    return rb"""(?:'\\+''|'\\*"'\\*"')""" if char == "'" else re.escape(encode(char))
+    """Shells: a quote within quotes, which JSON may have escaped again. YAML, SQL and CSV: a quote that is doubled."""
+    if char == '"':
+        return b'""?'
+    return rb"""(?:'\\+''|'\\*"'\\*"'|''?)""" if char == "'" else re.escape(encode(char))

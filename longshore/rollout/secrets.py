@@ -63,22 +63,13 @@ def read(environment: Environment) -> Secrets:
                     raise Precondition(f"the secret {identifier} ({name}) cannot be read: {code}", hint=where) from None
             text = answer["SecretString"]
             values.append((name, Secret(str(json.loads(text)[key]) if key else text)))
-            known += [Secret(text), *(Secret(inner) for inner in _texts(text))]
+            known.append(Secret(text))
         except (KeyError, ValueError, TypeError):
             hint = "`id#key` picks a key of a JSON object"
             raise Precondition(f"the secret {identifier} has no text, or no key {key!r}", hint=hint) from None
         versions.append(f"{name}\0{source}\0{answer['ARN']}\0{answer['VersionId']}")
     digest = hashlib.sha256("\0".join(versions).encode()).hexdigest()[:10]
     return Secrets(name=f"app-secrets-{digest}", values=tuple(values), known=tuple(known))
-
-
-def _texts(text: str) -> list[str]:
-    """Return the texts in the JSON object TEXT: a program may print any of them by itself."""
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return []
-    return [value for value in document.values() if isinstance(value, str)] if isinstance(document, dict) else []
 
 
 def apply(cluster: Cluster, runner: Runner, secrets: Secrets) -> None:

@@ -55,6 +55,8 @@ FORMS: dict[str, Callable[[str], str]] = {
     "shell": lambda value: "'" + value.replace("'", "'\\''") + "'",
     "shlex": shlex.quote,
     "shell, escaped": lambda value: "".join(char if char.isalnum() else f"\\{char}" for char in value),
+    "yaml, sql": lambda value: "'" + value.replace("'", "''") + "'",
+    "csv": lambda value: '"' + value.replace('"', '""') + '"',
     "html": html.escape,
     "html, quotes as they are": lambda value: html.escape(value, quote=False),
     "xml": lambda value: html.escape(value).replace("&#x27;", "&apos;").replace("&quot;", "&#34;"),
