@@ -8,8 +8,9 @@ from pathlib import Path
 
 from longshore.process.command import Command, query
 
-# A user's hooks, monitors and sparse checkouts are about their own index; ours is a plain one.
-_OFF = ("core.fsmonitor", "core.splitIndex", "core.sparseCheckout", "advice.addEmbeddedRepo")
+# A user's hooks, monitors and sparse checkouts are about their own index; ours is a plain one. And what recurses from
+# ours into a submodule would move the user's.
+_OFF = ("core.fsmonitor", "core.splitIndex", "core.sparseCheckout", "submodule.recurse", "advice.addEmbeddedRepo")
 PLAIN = ("git", "-c", "core.hooksPath=/dev/null", *(word for key in _OFF for word in ("-c", f"{key}=false")))
 # Virtualenvs and tools' folders are never sources, whether or not a project ignores them.
 NOT_SOURCES = tuple(f":(exclude,glob)**/{name}/**" for name in (".venv", ".nox", ".tox", ".longshore"))
