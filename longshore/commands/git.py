@@ -11,7 +11,8 @@ from longshore.process.command import Command, query
 # A user's hooks, monitors and sparse checkouts are about their own index; ours is a plain one. And what recurses from
 # ours into a submodule would move the user's.
 _OFF = ("core.fsmonitor", "core.splitIndex", "core.sparseCheckout", "submodule.recurse", "advice.addEmbeddedRepo")
-PLAIN = ("git", "-c", "core.hooksPath=/dev/null", *(word for key in _OFF for word in ("-c", f"{key}=false")))
+_SAFE = ("--no-replace-objects", "-c", "core.hooksPath=/dev/null")  # a commit is what its name says, and nothing else
+PLAIN = ("git", *_SAFE, *(word for key in _OFF for word in ("-c", f"{key}=false")))
 # Virtualenvs and tools' folders are never sources, whether or not a project ignores them.
 NOT_SOURCES = tuple(f":(exclude,glob)**/{name}/**" for name in (".venv", ".nox", ".tox", ".longshore"))
 TAKES = ("SUDO_UID",)  # under sudo, git trusts a checkout of the user who called sudo
@@ -21,8 +22,8 @@ REMOTE = (
     *("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY"),
     *("CI_JOB_TOKEN", "DBUS_SESSION_BUS_ADDRESS"),
 )
-_git = partial(query, takes=TAKES)
-_remote = partial(query, takes=(*TAKES, *REMOTE), env={"GIT_TERMINAL_PROMPT": "0"})
+_git = partial(query, *PLAIN, takes=TAKES)
+_remote = partial(query, *PLAIN, takes=(*TAKES, *REMOTE), env={"GIT_TERMINAL_PROMPT": "0"})
 
 
 def describe(folder: Path) -> Command:
@@ -31,118 +32,118 @@ def describe(folder: Path) -> Command:
     They are: whether it is bare, its git folder, index, objects, commit, tree, and FOLDER's place below its top.
     """
     asked = ("--is-bare-repository", "--absolute-git-dir", "--git-path", "index", "--git-path", "objects")
-    return _git("git", "rev-parse", *asked, "HEAD", "HEAD:./", "--show-prefix", cwd=folder, deadline=10)
+    return _git("rev-parse", *asked, "HEAD", "HEAD:./", "--show-prefix", cwd=folder, deadline=10)
 
 
 def add_all(folder: Path, env: Mapping[str, str]) -> Command:
     """Bring the index that ENV names up to date with FOLDER: tracked files, and new ones that git does not ignore."""
-    return _git(*PLAIN, "add", "--all", "--", ".", *NOT_SOURCES, cwd=folder, env=env, deadline=300)
+    return _git("add", "--all", "--", ".", *NOT_SOURCES, cwd=folder, env=env, deadline=300)
 
 
 def flags(folder: Path, env: Mapping[str, str]) -> Command:
     """The index's entries below FOLDER: `S` in front stands for skip-worktree, a small letter for assume-unchanged."""
-    return _git(*PLAIN, "ls-files", "-v", "-z", "--cached", cwd=folder, env=env, deadline=60)
+    return _git("ls-files", "-v", "-z", "--cached", cwd=folder, env=env, deadline=60)
 
 
 def clear_flag(folder: Path, env: Mapping[str, str], flag: str, names: str) -> Command:
     """Take FLAG (`skip-worktree`, `assume-unchanged`) off the files NAMES, NUL after each: git looks at them again."""
-    argv = (*PLAIN, "update-index", f"--no-{flag}", "-z", "--stdin")
+    argv = ("update-index", f"--no-{flag}", "-z", "--stdin")
     return _git(*argv, cwd=folder, env=env, stdin=names, deadline=60)
 
 
 def write_tree(folder: Path, env: Mapping[str, str], prefix: str) -> Command:
     """Keep the index as a tree; print the id of its part below PREFIX."""
     part = (f"--prefix={prefix}",) if prefix else ()
-    return _git(*PLAIN, "write-tree", *part, cwd=folder, env=env, deadline=60)
+    return _git("write-tree", *part, cwd=folder, env=env, deadline=60)
 
 
 def list_tree(folder: Path, env: Mapping[str, str], tree: str) -> Command:
     """The files in TREE: mode, type, object id and name of each."""
-    return _git(*PLAIN, "ls-tree", "-r", "-z", "--full-tree", tree, cwd=folder, env=env, deadline=60)
+    return _git("ls-tree", "-r", "-z", "--full-tree", tree, cwd=folder, env=env, deadline=60)
 
 
 def check_out(folder: Path, env: Mapping[str, str], tree: str) -> Command:
     """Have FOLDER hold the files of TREE; those that are as they should be are not touched."""
-    return _git(*PLAIN, "read-tree", "--reset", "-u", tree, cwd=folder, env=env, deadline=300)
+    return _git("read-tree", "--reset", "-u", tree, cwd=folder, env=env, deadline=300)
 
 
 def clean(folder: Path, env: Mapping[str, str], *, ignored: bool) -> Command:
     """Delete what is in FOLDER and not in the index that ENV names, what git ignores too where IGNORED."""
-    return _git(*PLAIN, "clean", "-ffdxq" if ignored else "-ffdq", cwd=folder, env=env, deadline=60)
+    return _git("clean", "-ffdxq" if ignored else "-ffdq", cwd=folder, env=env, deadline=60)
 
 
 def edited(folder: Path, env: Mapping[str, str]) -> Command:
     """The names of FOLDER's files that are not as the index that ENV names has them, with NUL after each."""
-    argv = (*PLAIN, "diff", "--name-only", "--no-ext-diff", "--ignore-submodules", "-z")
+    argv = ("diff", "--name-only", "--no-ext-diff", "--ignore-submodules", "-z")
     return _git(*argv, cwd=folder, env=env, deadline=60)
 
 
 def blob(folder: Path, env: Mapping[str, str], identity: str) -> Command:
     """What the object IDENTITY holds."""
-    return _git("git", "cat-file", "blob", identity, cwd=folder, env=env, deadline=10, private=True)
+    return _git("cat-file", "blob", identity, cwd=folder, env=env, deadline=10, private=True)
 
 
 def tree_of(folder: Path, commit: str) -> Command:
     """The id of the tree of COMMIT."""
-    return _git("git", "rev-parse", "--verify", f"{commit}^{{tree}}", cwd=folder, deadline=10)
+    return _git("rev-parse", "--verify", f"{commit}^{{tree}}", cwd=folder, deadline=10)
 
 
 def resolve(folder: Path, commit: str) -> Command:
     """The full hash of COMMIT, and the tree of FOLDER in it: two lines."""
-    return _git("git", "rev-parse", f"{commit}^{{commit}}", f"{commit}:./", "--", cwd=folder, deadline=10)
+    return _git("rev-parse", f"{commit}^{{commit}}", f"{commit}:./", "--", cwd=folder, deadline=10)
 
 
 def branch(folder: Path) -> Command:
     """The branch that FOLDER is on; fails where it is on none."""
-    return _git("git", "symbolic-ref", "--short", "--quiet", "HEAD", cwd=folder, deadline=10)
+    return _git("symbolic-ref", "--short", "--quiet", "HEAD", cwd=folder, deadline=10)
 
 
 def show(folder: Path, name: str, commit: str = "HEAD") -> Command:
     """What the file NAME in FOLDER holds at COMMIT, for a comparison. Fails where it is not there."""
-    return _git("git", "show", f"{commit}:./{name}", cwd=folder, deadline=10, private=True)
+    return _git("show", f"{commit}:./{name}", cwd=folder, deadline=10, private=True)
 
 
 def list_remote(folder: Path, remote: str) -> Command:
     """The refs of REMOTE with their commits, asked of itself."""
-    return _remote("git", "ls-remote", "--quiet", "--", remote, cwd=folder, deadline=20)
+    return _remote("ls-remote", "--quiet", "--", remote, cwd=folder, deadline=20)
 
 
 def remote_address(folder: Path, remote: str) -> Command:
     """The URL of the REMOTE that has a name; fails for a URL."""
-    return _git("git", "remote", "get-url", "--", remote, cwd=folder, deadline=10)
+    return _git("remote", "get-url", "--", remote, cwd=folder, deadline=10)
 
 
 def create(folder: Path, commit: str = "") -> Command:
     """Create a repository without files in FOLDER, for commits whose names are as long as COMMIT."""
     names = ("--object-format=sha256",) if len(commit) == 64 else ()
-    return _git("git", "init", "--quiet", "--bare", *names, "--", str(folder), deadline=10)
+    return _git("init", "--quiet", "--bare", *names, "--", str(folder), deadline=10)
 
 
 def fetch_commits(folder: Path, address: str, branch: str) -> Command:
     """Bring the commits of BRANCH, without their files, from ADDRESS into the repository in FOLDER."""
     spec = f"+refs/heads/{branch}:refs/heads/{branch}"
     options = ("--quiet", "--no-tags", "--filter=tree:0")
-    return _remote("git", "fetch", *options, "--", address, spec, cwd=folder, deadline=120)
+    return _remote("fetch", *options, "--", address, spec, cwd=folder, deadline=120)
 
 
 def is_ancestor(older: str, newer: str, folder: Path | None = None) -> Command:
     """Ask whether NEWER contains OLDER: exit code 0 for yes, 1 for no, 128 where one of them is not known."""
-    return _git("git", "merge-base", "--is-ancestor", older, newer, cwd=folder, deadline=10)
+    return _git("merge-base", "--is-ancestor", older, newer, cwd=folder, deadline=10)
 
 
 def copy_commit(bare: Path, source: Path, *branches: str) -> Command:
     """Have BRANCHES of the repository BARE be at the commit that is checked out in SOURCE, which is only read."""
     specs = (f"+HEAD:refs/heads/{branch}" for branch in branches)
-    argv = (*PLAIN, "fetch", "--quiet", "--no-tags", "--update-shallow", "--", str(source), *specs)
+    argv = ("fetch", "--quiet", "--no-tags", "--update-shallow", "--", str(source), *specs)
     return _git(*argv, cwd=bare, deadline=300)
 
 
 def clone(bare: Path, folder: Path, branch: str) -> Command:
     """Clone BRANCH of BARE to FOLDER, without any files."""
-    argv = (*PLAIN, "clone", "--quiet", "--no-checkout", f"--branch={branch}", "--", bare.as_uri(), str(folder))
+    argv = ("clone", "--quiet", "--no-checkout", f"--branch={branch}", "--", bare.as_uri(), str(folder))
     return _git(*argv, deadline=300)
 
 
 def call_remote(folder: Path, url: str) -> Command:
     """Say that FOLDER was cloned from URL."""
-    return _git("git", "remote", "set-url", "origin", url, cwd=folder, deadline=10)
+    return _git("remote", "set-url", "origin", url, cwd=folder, deadline=10)

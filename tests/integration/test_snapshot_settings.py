@@ -20,3 +20,14 @@ def test_a_submodule_of_the_user_is_left_alone_where_git_is_told_to_recurse(proj
         assert taken.edited() == []
     assert (project / ".git" / "modules" / "sub" / "config").read_text() == before
     assert git(project, "status", "--porcelain") == ""
+
+
+def test_a_commit_is_what_its_name_says_whatever_replaces_it(project: Path) -> None:
+    head = git(project, "rev-parse", "HEAD")
+    (project / "application" / "app.py").write_text("evil = 1\n")
+    git(project, "replace", head, commit(project))
+    git(project, "reset", "--quiet", "--hard", head)
+    for taken in (snapshot(project, committed=True), snapshot(project, of=head)):
+        assert taken.commit == head
+        assert (taken.checkout() / "application" / "app.py").read_text() == "one = 1\n"
+    assert snapshot(project).dirty

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 import longshore.commands
+from longshore.commands import git
 from longshore.commands.kubectl import Cluster
 from longshore.process.command import Command, Kind, Secret
 from longshore.process.runner import Runner
@@ -150,7 +151,7 @@ def test_no_variable_of_the_shell_misleads_a_command_and_no_secret_reaches_it(
 ) -> None:
     shell = dict.fromkeys((*MISLEADING, "PATH", "HOME"), "ambient")
     env = Runner(shell).environment(command)
-    asks = module == "git" and command.argv[1] in ("ls-remote", "fetch")
+    asks = module == "git" and {"ls-remote", "--filter=tree:0"} & {*command.argv}
     token = {"CI_JOB_TOKEN"} if asks else set[str]()
     assert {name for name, value in env.items() if value == "ambient"} == {"PATH", "HOME"} | token
 
@@ -158,6 +159,11 @@ def test_no_variable_of_the_shell_misleads_a_command_and_no_secret_reaches_it(
 @of("git")
 def test_git_knows_who_called_sudo(module: str, function: object, command: Command) -> None:
     assert "SUDO_UID" in command.takes, "else it does not trust that user's checkout"
+
+
+@of("git")
+def test_git_knows_of_no_replacement_and_runs_no_hook(module: str, function: object, command: Command) -> None:
+    assert command.argv[: len(git.PLAIN)] == git.PLAIN
 
 
 @of("checks", "git", "docker", "buildctl")
