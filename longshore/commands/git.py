@@ -13,6 +13,10 @@ from longshore.process.command import Command, query
 _OFF = ("core.fsmonitor", "core.splitIndex", "core.sparseCheckout", "submodule.recurse", "advice.addEmbeddedRepo")
 _SAFE = ("--no-replace-objects", "-c", "core.hooksPath=/dev/null")  # a commit is what its name says, and nothing else
 PLAIN = ("git", *_SAFE, *(word for key in _OFF for word in ("-c", f"{key}=false")))
+# What a user wishes of line ends and links is about the working tree: a commit gives everybody the same files.
+_SAME = ("core.autocrlf=false", "core.eol=lf", "core.symlinks=true", "core.attributesFile=/dev/null")
+SAME = tuple(word for setting in _SAME for word in ("-c", setting))
+ALONE = {"GIT_ATTR_NOSYSTEM": "1"}
 # Virtualenvs and tools' folders are never sources, whether or not a project ignores them.
 NOT_SOURCES = tuple(f":(exclude,glob)**/{name}/**" for name in (".venv", ".nox", ".tox", ".longshore"))
 TAKES = ("SUDO_UID",)  # under sudo, git trusts a checkout of the user who called sudo
@@ -27,11 +31,13 @@ _remote = partial(query, *PLAIN, takes=(*TAKES, *REMOTE), env={"GIT_TERMINAL_PRO
 
 
 def describe(folder: Path) -> Command:
-    """Where the repository around FOLDER is, and the commit and tree of FOLDER at HEAD: seven lines.
+    """Where the repository around FOLDER is, and the commit and tree of FOLDER at HEAD: eight lines.
 
-    They are: whether it is bare, its git folder, index, objects, commit, tree, and FOLDER's place below its top.
+    They are: whether it is bare, its git folder, index, objects and attributes, commit, tree, and FOLDER's place below
+    its top.
     """
-    asked = ("--is-bare-repository", "--absolute-git-dir", "--git-path", "index", "--git-path", "objects")
+    paths = (word for name in ("index", "objects", "info/attributes") for word in ("--git-path", name))
+    asked = ("--is-bare-repository", "--absolute-git-dir", *paths)
     return _git("rev-parse", *asked, "HEAD", "HEAD:./", "--show-prefix", cwd=folder, deadline=10)
 
 
@@ -64,7 +70,7 @@ def list_tree(folder: Path, env: Mapping[str, str], tree: str) -> Command:
 
 def check_out(folder: Path, env: Mapping[str, str], tree: str) -> Command:
     """Have FOLDER hold the files of TREE; those that are as they should be are not touched."""
-    return _git("read-tree", "--reset", "-u", tree, cwd=folder, env=env, deadline=300)
+    return _git(*SAME, "read-tree", "--reset", "-u", tree, cwd=folder, env={**env, **ALONE}, deadline=300)
 
 
 def clean(folder: Path, env: Mapping[str, str], *, ignored: bool) -> Command:
@@ -74,8 +80,8 @@ def clean(folder: Path, env: Mapping[str, str], *, ignored: bool) -> Command:
 
 def edited(folder: Path, env: Mapping[str, str]) -> Command:
     """The names of FOLDER's files that are not as the index that ENV names has them, with NUL after each."""
-    argv = ("diff", "--name-only", "--no-ext-diff", "--ignore-submodules", "-z")
-    return _git(*argv, cwd=folder, env=env, deadline=60)
+    argv = (*SAME, "diff", "--name-only", "--no-ext-diff", "--ignore-submodules", "-z")
+    return _git(*argv, cwd=folder, env={**env, **ALONE}, deadline=60)
 
 
 def blob(folder: Path, env: Mapping[str, str], identity: str) -> Command:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import hashlib
 import itertools
 import os
 import shutil
@@ -18,12 +20,17 @@ from longshore.process.runner import Runner
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """What one repository gives: the project's own or, at PREFIX, a submodule. ENV is how git finds its objects."""
+    """What one repository gives: the project's own or, at PREFIX, a submodule. ENV is how git finds its objects.
+
+    ATTRIBUTES is a file of this clone alone, OWN a hash of what it says; empty where it says nothing.
+    """
 
     prefix: str
     tree: str
     env: Mapping[str, str]
     entries: Mapping[str, str]
+    attributes: Path
+    own: str
 
 
 class Checkouts:
@@ -54,7 +61,8 @@ class Checkouts:
     def _place(self, part: Part, folder: Path) -> tuple[Path, dict[str, str]]:
         """Return where PART is in FOLDER, and how git finds that and its index."""
         where = folder / part.prefix
-        index = self._state / f"{folder.name}.index{part.prefix.replace('/', '%')}"
+        # By the clone's own attributes, since git sees no change in a file that it wrote by others.
+        index = self._state / f"{folder.name}.index{part.prefix.replace('/', '%')}{part.own}"
         return where, {**part.env, "GIT_WORK_TREE": str(where), "GIT_INDEX_FILE": str(index)}
 
     def _folder(self, kind: str, *, pristine: bool) -> Path:
@@ -89,6 +97,15 @@ class Checkouts:
         self._runner.run(git.clean(where, env, ignored=pristine))
         if not pristine and not part.prefix:
             _make_repository(folder / ".git", env, self._commit)
+
+
+def said(attributes: Path) -> str:
+    """Return a hash of the lines in the file ATTRIBUTES; empty where it has none, or only comments."""
+    with contextlib.suppress(FileNotFoundError):
+        lines = [line.strip() for line in attributes.read_bytes().splitlines()]
+        if lines := [line for line in lines if line and not line.startswith(b"#")]:
+            return hashlib.sha256(b"\n".join(lines)).hexdigest()[:8]
+    return ""
 
 
 def _make_repository(folder: Path, env: Mapping[str, str], commit: str) -> None:

@@ -22,7 +22,7 @@ from longshore.errors import CommandFailed, Precondition
 from longshore.files import write_atomically, write_if_changed
 from longshore.process.runner import Runner
 from longshore.settings.model import Settings
-from longshore.snapshot.checkout import Checkouts, Part
+from longshore.snapshot.checkout import Checkouts, Part, said
 from longshore.snapshot.snapshot import Snapshot, context_of
 
 DAY = 24 * 3600  # seconds for which objects that only Longshore made are kept
@@ -40,6 +40,11 @@ def take(settings: Settings, runner: Runner, *, committed: bool = False, commit:
     committed = committed or bool(commit)
     source = Source(folder=settings.root, state=settings.work / "snapshot", runner=runner, commit=commit)
     parts = list(source.committed() if committed else source.on_disk())
+    if filtered := next((part.attributes for part in parts if committed and part.own), None):
+        raise Precondition(
+            "attributes of this clone change what is checked out: nobody else gets the same files of the commit",
+            hint=f"delete {filtered}, or commit what it says as .gitattributes; nothing was changed",
+        )
     entries = _entries(parts)
     differs = not committed and source.differs(parts)
     deployed = _deployed(settings, source, parts) if differs else []
@@ -76,6 +81,7 @@ class Repository(Struct, frozen=True, kw_only=True):
     git_dir: Path
     index: Path
     objects: Path
+    attributes: Path
     commit: str
     tree: str
     below: str  # where the folder is in its repository: empty, or a path that ends with a slash
@@ -101,19 +107,19 @@ class Source(Struct, frozen=True, kw_only=True, dict=True):
         where = f"the submodule {self.prefix}" if self.prefix else "this folder"
         if lines[0] == "true":
             raise Precondition(f"{where} is a bare git repository: it holds no files", hint="work in a clone of it")
-        if result.exit_code != 0 and len(lines) < 4:
+        if result.exit_code != 0 and len(lines) < 5:
             hint = "releases are named by commit: `git init && git add . && git commit` starts a repository"
             owned = "safe.directory" in result.tail  # git prints the command to run
             raise Precondition(f"git cannot read {where}", detail=result.tail, hint="" if owned else hint)
         if result.exit_code != 0:
-            absent = f"{where} has no commit yet" if lines[4] == "HEAD" else f"{where} is not in commit {lines[4][:12]}"
+            absent = f"{where} has no commit yet" if lines[5] == "HEAD" else f"{where} is not in commit {lines[5][:12]}"
             raise Precondition(absent, hint="`git add . && git commit`: releases are named by commit")
-        _, git_dir, index, objects, commit, tree, below, *_ = lines
-        root = self.folder
+        git_dir, index, objects, attributes = (self.folder / path for path in lines[1:5])
+        commit, tree, below = lines[5:8]
         if self.commit:
             commit, tree = self._other()
         return Repository(
-            git_dir=Path(git_dir), index=root / index, objects=root / objects, commit=commit, tree=tree, below=below
+            git_dir=git_dir, index=index, objects=objects, attributes=attributes, commit=commit, tree=tree, below=below
         )
 
     def _other(self) -> tuple[str, str]:
@@ -182,8 +188,9 @@ class Source(Struct, frozen=True, kw_only=True, dict=True):
         return len(parts) > 1 or parts[0].tree != self.repository.tree
 
     def _part(self, tree: str) -> Part:
-        env = self.env | {"GIT_DIR": str(self.repository.git_dir)}
-        return Part(prefix=self.prefix, tree=tree, env=env, entries=self._listed(tree))
+        env, own = self.env | {"GIT_DIR": str(self.repository.git_dir)}, self.repository.attributes
+        entries = self._listed(tree)
+        return Part(prefix=self.prefix, tree=tree, env=env, entries=entries, attributes=own, own=said(own))
 
     def _submodules(self, part: Part) -> Iterator[Source]:
         for name, entry in part.entries.items():
