@@ -109,6 +109,11 @@ def show(folder: Path, name: str, commit: str = "HEAD") -> Command:
     return _git("show", f"{commit}:./{name}", cwd=folder, deadline=10, private=True)
 
 
+def listed(folder: Path, name: str, commit: str) -> Command:
+    """The name of the file NAME in FOLDER if COMMIT has it, else nothing."""
+    return _git("ls-tree", "--name-only", commit, "--", name, cwd=folder, deadline=10)
+
+
 def list_remote(folder: Path, remote: str) -> Command:
     """The refs of REMOTE with their commits, asked of itself."""
     return _remote("ls-remote", "--quiet", "--", remote, cwd=folder, deadline=20)

@@ -84,3 +84,29 @@ def test_a_protected_environments_settings_are_the_commits(clone: Path) -> None:
     assert "is not on the branch main" in refusal(clone)
     git(clone, "push", "--quiet", "origin", "main")
     assert refusal(clone) == ""
+
+
+UNPROTECTED = SETTINGS.replace("protected = true\n", "")
+
+
+def test_a_commit_that_git_cannot_read_is_not_one_without_settings(clone: Path) -> None:
+    (clone / "longshore.toml").write_text(UNPROTECTED)
+    blob = git(clone, "rev-parse", "HEAD:longshore.toml")
+    (clone / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    assert refusal(clone).startswith("git cannot say what longshore.toml holds in the commit")
+
+
+def test_settings_of_a_commit_that_nobody_can_read_may_protect(clone: Path) -> None:
+    (clone / "longshore.toml").write_text(SETTINGS + "[oops\n")
+    commit(clone)
+    (clone / "longshore.toml").write_text(UNPROTECTED)
+    said = "longshore.toml differs from the commit, whose own is not valid: it may protect production"
+    assert refusal(clone) == said
+
+
+def test_settings_that_the_commit_does_not_have_at_all_protect_nothing_else(clone: Path) -> None:
+    git(clone, "rm", "--quiet", "longshore.toml")
+    commit(clone)
+    git(clone, "push", "--quiet", "origin", "main")
+    (clone / "longshore.toml").write_text(UNPROTECTED)
+    assert refusal(clone) == ""
