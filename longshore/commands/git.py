@@ -27,7 +27,14 @@ REMOTE = (
     *("CI_JOB_TOKEN", "DBUS_SESSION_BUS_ADDRESS"),
 )
 _git = partial(query, *PLAIN, takes=TAKES)
-_remote = partial(query, *PLAIN, takes=(*TAKES, *REMOTE), env={"GIT_TERMINAL_PROMPT": "0"})
+_remote = partial(query, *PLAIN, takes=(*TAKES, *REMOTE))
+_QUIET = {"GIT_TERMINAL_PROMPT": "0"}
+_NAMED = "longshore-asks"  # a URL goes by this name, since it may hold a password, which no argument or file may
+
+
+def _named(url: str) -> dict[str, str]:
+    config = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"remote.{_NAMED}.url", "GIT_CONFIG_VALUE_0": url}
+    return {**_QUIET, **config}
 
 
 def describe(folder: Path) -> Command:
@@ -114,14 +121,15 @@ def listed(folder: Path, name: str, commit: str) -> Command:
     return _git("ls-tree", "--name-only", commit, "--", name, cwd=folder, deadline=10)
 
 
-def list_remote(folder: Path, remote: str) -> Command:
-    """The refs of REMOTE with their commits, asked of itself."""
-    return _remote("ls-remote", "--quiet", "--", remote, cwd=folder, deadline=20)
+def list_remote(folder: Path, remote: str, address: str) -> Command:
+    """The refs of REMOTE with their commits, asked of itself; ADDRESS is its URL, and the same where it has no name."""
+    asked, env = (_NAMED, _named(address)) if remote == address else (remote, _QUIET)
+    return _remote("ls-remote", "--quiet", "--", asked, cwd=folder, env=env, deadline=20)
 
 
 def remote_address(folder: Path, remote: str) -> Command:
-    """The URL of the REMOTE that has a name; fails for a URL."""
-    return _git("remote", "get-url", "--", remote, cwd=folder, deadline=10)
+    """The URL of the REMOTE that has a name; fails where none has it."""
+    return _git("remote", "get-url", "--", remote, cwd=folder, deadline=10, private=True)
 
 
 def create(folder: Path, commit: str = "") -> Command:
@@ -130,23 +138,31 @@ def create(folder: Path, commit: str = "") -> Command:
     return _git("init", "--quiet", "--bare", *names, "--", str(folder), deadline=10)
 
 
-def fetch_commits(folder: Path, address: str, branch: str) -> Command:
-    """Bring the commits of BRANCH, without their files, from ADDRESS into the repository in FOLDER."""
-    spec = f"+refs/heads/{branch}:refs/heads/{branch}"
-    options = ("--quiet", "--no-tags", "--filter=tree:0")
-    return _remote("fetch", *options, "--", address, spec, cwd=folder, deadline=120)
+def fetch_commits(bare: Path, folder: Path, address: str, branch: str) -> Command:
+    """Bring the commits of BRANCH, without their files, from ADDRESS, as seen in FOLDER, into the repository BARE."""
+    argv = (
+        "fetch",
+        "--quiet",
+        "--no-tags",
+        "--filter=tree:0",
+        "--",
+        _NAMED,
+        f"+refs/heads/{branch}:refs/heads/{branch}",
+    )
+    return _remote(f"--git-dir={bare}", *argv, cwd=folder, env=_named(address), deadline=120)
 
 
-def is_ancestor(older: str, newer: str, folder: Path | None = None) -> Command:
+def is_ancestor(older: str, newer: str, bare: Path | None = None) -> Command:
     """Ask whether NEWER contains OLDER: exit code 0 for yes, 1 for no, 128 where one of them is not known."""
-    return _git("merge-base", "--is-ancestor", older, newer, cwd=folder, deadline=10)
+    where = (f"--git-dir={bare}",) if bare else ()
+    return _git(*where, "merge-base", "--is-ancestor", older, newer, deadline=10)
 
 
 def copy_commit(bare: Path, source: Path, *branches: str) -> Command:
     """Have BRANCHES of the repository BARE be at the commit that is checked out in SOURCE, which is only read."""
     specs = (f"+HEAD:refs/heads/{branch}" for branch in branches)
     argv = ("fetch", "--quiet", "--no-tags", "--update-shallow", "--", str(source), *specs)
-    return _git(*argv, cwd=bare, deadline=300)
+    return _git(f"--git-dir={bare}", *argv, deadline=300)
 
 
 def clone(bare: Path, folder: Path, branch: str) -> Command:

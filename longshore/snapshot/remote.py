@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from longshore.commands import git
 from longshore.errors import CommandFailed, DeadlineExceeded, Precondition
+from longshore.process.redaction import secrets_in
 from longshore.process.runner import Runner
 
 
@@ -22,10 +23,19 @@ class Remote(Struct, frozen=True, kw_only=True, dict=True):
     branch: str
 
     @cached_property
+    def address(self) -> str:
+        """The remote's URL. From now on, no log shows the password in it."""
+        url = self.name
+        if ":" not in url:  # so it may be a name
+            url = self.runner.run(git.remote_address(self.folder, url), check=False).stdout.strip() or url
+        self.runner.redactor.add(*secrets_in({"": url}))
+        return url
+
+    @cached_property
     def refs(self) -> dict[str, str]:
         """The commit of each ref. Raises Precondition, with git's own words, where the remote does not answer."""
         try:
-            listing = self.runner.run(git.list_remote(self.folder, self.name)).stdout
+            listing = self.runner.run(git.list_remote(self.folder, self.name, self.address)).stdout
         except (CommandFailed, DeadlineExceeded) as problem:
             raise Precondition(
                 f"the remote {self.name} does not say which commits it has",
@@ -56,8 +66,7 @@ class Remote(Struct, frozen=True, kw_only=True, dict=True):
         try:
             if not (history / "HEAD").exists():
                 self.runner.run(git.create(history, self.refs[f"refs/heads/{self.branch}"]))
-            address = self.runner.run(git.remote_address(self.folder, self.name), check=False).stdout.strip()
-            self.runner.run(git.fetch_commits(history, address or self.name, self.branch))
+            self.runner.run(git.fetch_commits(history, self.folder, self.address, self.branch))
         except (CommandFailed, DeadlineExceeded) as problem:
             raise Precondition(
                 f"the history of {self.branch} cannot be fetched from {self.name}",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from longshore.errors import Precondition
-from longshore.process.runner import Runner
+from longshore.process.command import Command
+from longshore.process.runner import Result, Runner
 from longshore.snapshot.remote import Remote
 
 WHO = ("-c", "user.name=a", "-c", "user.email=a@example.com")
@@ -36,8 +38,9 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
-def remote(folder: Path, name: str = "origin", branch: str = "main") -> Remote:
-    return Remote(folder=folder, state=folder / ".longshore", runner=Runner(os.environ), name=name, branch=branch)
+def remote(folder: Path, name: str = "origin", branch: str = "main", runner: Runner | None = None) -> Remote:
+    runner = runner or Runner(os.environ)
+    return Remote(folder=folder, state=folder / ".longshore", runner=runner, name=name, branch=branch)
 
 
 def test_the_tip_and_what_it_contains_are_on_the_branch(clone: Path) -> None:
@@ -108,3 +111,55 @@ def test_a_remote_that_does_not_answer_is_no_permission(clone: Path) -> None:
 def test_a_branch_that_does_not_exist_is_named(clone: Path) -> None:
     with pytest.raises(Precondition, match="has no branch production"):
         remote(clone, branch="production").branch_has(git(clone, "rev-parse", "HEAD"))
+
+
+PASSWORD = "glpat-0123456789abcdef"  # pragma: allowlist secret
+
+
+class Spy(Runner):
+    """Notes the words of each command."""
+
+    words = ""
+
+    def run(self, command: Command, **options: Any) -> Result:
+        self.words += f"{command.text}\n"
+        return super().run(command, **options)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_password_of_a_remote_is_in_no_argument_no_log_and_no_file(
+    clone: Path, tmp_path: Path, *, named: bool
+) -> None:
+    old = git(clone, "rev-parse", "HEAD")
+    commit(clone, "two")
+    git(clone, "push", "--quiet", "origin", "main")
+    url = f"ssh://oauth2:{PASSWORD}@example.com{tmp_path}/server"
+    git(clone, "remote", "set-url", "origin", url if named else "/nowhere")
+    (tmp_path / "ssh").write_text('#!/bin/sh\necho "asked as $1" >&2\nsh -c "$2"\n')
+    (tmp_path / "ssh").chmod(0o755)
+    environ = {**os.environ, "GIT_SSH": str(tmp_path / "ssh"), "GIT_SSH_VARIANT": "simple"}
+    runner = Spy(environ, log_dir=tmp_path / "logs")
+    assert remote(clone, "origin" if named else url, runner=runner).branch_has(old)
+    assert "fetch" in runner.words
+    assert PASSWORD not in runner.words
+    logs = [path.read_text() for path in (tmp_path / "logs").iterdir()]
+    assert any("asked as oauth2:[redacted]@example.com" in log for log in logs)
+    kept = [path.read_bytes() for path in (clone / ".longshore").rglob("*") if path.is_file()]
+    assert not any(PASSWORD in log for log in logs)
+    assert not any(PASSWORD.encode() in content for content in kept)
+    with pytest.raises(Precondition) as caught:
+        remote(clone, "origin" if named else url, branch="none", runner=runner).branch_has(old)
+    assert PASSWORD not in runner.redactor.text(caught.value.sentence)
+
+
+def test_hooks_and_cautions_of_the_users_git_are_not_about_a_repository_of_ours(clone: Path, tmp_path: Path) -> None:
+    old = git(clone, "rev-parse", "HEAD")
+    commit(clone, "two")
+    git(clone, "push", "--quiet", "origin", "main")
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks" / "reference-transaction").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "hooks" / "reference-transaction").chmod(0o755)
+    said = f"[safe]\nbareRepository = explicit\ndirectory = *\n[core]\nhooksPath = {tmp_path}/hooks\n"
+    (tmp_path / ".gitconfig").write_text(said)
+    environ = {**os.environ, "HOME": str(tmp_path)}
+    assert remote(clone, runner=Runner(environ)).branch_has(old)
