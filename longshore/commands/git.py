@@ -32,7 +32,8 @@ _QUIET = {"GIT_TERMINAL_PROMPT": "0"}
 _NAMED = "longshore-asks"  # a URL goes by this name, since it may hold a password, which no argument or file may
 
 
-def _named(url: str) -> dict[str, str]:
+def named(url: str) -> dict[str, str]:
+    """Return how git finds URL."""
     config = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"remote.{_NAMED}.url", "GIT_CONFIG_VALUE_0": url}
     return {**_QUIET, **config}
 
@@ -111,19 +112,26 @@ def branch(folder: Path) -> Command:
     return _git("symbolic-ref", "--short", "--quiet", "HEAD", cwd=folder, deadline=10)
 
 
-def show(folder: Path, name: str, commit: str = "HEAD") -> Command:
-    """What the file NAME in FOLDER holds at COMMIT, for a comparison. Fails where it is not there."""
-    return _git("show", f"{commit}:./{name}", cwd=folder, deadline=10, private=True)
+def show(folder: Path, name: str, commit: str = "HEAD", env: Mapping[str, str] | None = None) -> Command:
+    """What the file NAME in FOLDER holds at COMMIT, for a comparison. A partial clone may have to ask for it."""
+    words = ("show", f"{commit}:./{name}")
+    return _remote(*words, cwd=folder, env={**_QUIET, **(env or {})}, deadline=30, private=True)
 
 
-def listed(folder: Path, name: str, commit: str) -> Command:
+def listed(folder: Path, name: str, commit: str, env: Mapping[str, str] | None = None) -> Command:
     """The name of the file NAME in FOLDER if COMMIT has it, else nothing."""
-    return _git("ls-tree", "--name-only", commit, "--", name, cwd=folder, deadline=10)
+    words = ("ls-tree", "--name-only", commit, "--", name)
+    return _remote(*words, cwd=folder, env={**_QUIET, **(env or {})}, deadline=30)
+
+
+def top(folder: Path) -> Command:
+    """The top of the working tree that FOLDER is in."""
+    return _git("rev-parse", "--show-toplevel", cwd=folder, deadline=10)
 
 
 def list_remote(folder: Path, remote: str, address: str) -> Command:
     """The refs of REMOTE with their commits, asked of itself; ADDRESS is its URL, and the same where it has no name."""
-    asked, env = (_NAMED, _named(address)) if remote == address else (remote, _QUIET)
+    asked, env = (_NAMED, named(address)) if remote == address else (remote, _QUIET)
     return _remote("ls-remote", "--quiet", "--", asked, cwd=folder, env=env, deadline=20)
 
 
@@ -138,18 +146,14 @@ def create(folder: Path, commit: str = "") -> Command:
     return _git("init", "--quiet", "--bare", *names, "--", str(folder), deadline=10)
 
 
-def fetch_commits(bare: Path, folder: Path, address: str, branch: str) -> Command:
-    """Bring the commits of BRANCH, without their files, from ADDRESS, as seen in FOLDER, into the repository BARE."""
-    argv = (
-        "fetch",
-        "--quiet",
-        "--no-tags",
-        "--filter=tree:0",
-        "--",
-        _NAMED,
-        f"+refs/heads/{branch}:refs/heads/{branch}",
-    )
-    return _remote(f"--git-dir={bare}", *argv, cwd=folder, env=_named(address), deadline=120)
+def fetch_branch(bare: Path, folder: Path, address: str, branch: str, *, tip: bool = False) -> Command:
+    """Bring the commits of BRANCH without their files from ADDRESS, as FOLDER knows it, into the repository BARE.
+
+    Of TIP alone, the names of the files come as well; git fetches a file once it is asked for it.
+    """
+    part = ("--depth=1", "--filter=blob:none") if tip else ("--filter=tree:0",)
+    argv = ("fetch", "--quiet", "--no-tags", *part, "--", _NAMED, f"+refs/heads/{branch}:refs/heads/{branch}")
+    return _remote(f"--git-dir={bare}", *argv, cwd=folder, env=named(address), deadline=120)
 
 
 def is_ancestor(older: str, newer: str, bare: Path | None = None) -> Command:

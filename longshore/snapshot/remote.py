@@ -40,7 +40,7 @@ class Remote(Struct, frozen=True, kw_only=True, dict=True):
             raise Precondition(
                 f"the remote {self.name} does not say which commits it has",
                 detail=problem.detail or problem.sentence,
-                hint="a protected environment gets only what is pushed; check this machine's access to the remote",
+                hint="it says what is protected, and what is pushed; check this machine's access to the remote",
             ) from None
         rows = (line.split("\t") for line in listing.splitlines())
         return {ref: commit for commit, ref in rows}
@@ -59,18 +59,33 @@ class Remote(Struct, frozen=True, kw_only=True, dict=True):
             )
         return tip == commit or self.runner.run(git.is_ancestor(commit, tip, self._history), check=False).exit_code == 0
 
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to ask: a URL, a path, or a name that git knows."""
+        return self.address != self.name or not {":", "/"}.isdisjoint(self.name)
+
+    @cached_property
+    def tip(self) -> dict[str, str]:
+        """How git, in the folder, finds the branch at its tip, whatever the folder's own repository has of it."""
+        bare = self._fetched("tip.git", tip=True)
+        top = self.runner.run(git.top(self.folder)).stdout.removesuffix("\n")
+        return {"GIT_DIR": str(bare), "GIT_WORK_TREE": top, **git.named(self.address)}
+
     @cached_property
     def _history(self) -> Path:
-        """A repository of ours with the branch's commits: the user's may be shallow, and is only read."""
-        history = self.state / "remote.git"
+        return self._fetched("remote.git")
+
+    def _fetched(self, name: str, *, tip: bool = False) -> Path:
+        """Return a repository of ours with the branch's commits: the user's may be shallow, and is only read."""
+        bare = self.state / name
         try:
-            if not (history / "HEAD").exists():
-                self.runner.run(git.create(history, self.refs[f"refs/heads/{self.branch}"]))
-            self.runner.run(git.fetch_commits(history, self.folder, self.address, self.branch))
+            if not (bare / "HEAD").exists():
+                self.runner.run(git.create(bare, self.refs[f"refs/heads/{self.branch}"]))
+            self.runner.run(git.fetch_branch(bare, self.folder, self.address, self.branch, tip=tip))
         except (CommandFailed, DeadlineExceeded) as problem:
             raise Precondition(
                 f"the history of {self.branch} cannot be fetched from {self.name}",
                 detail=problem.detail or problem.sentence,
                 hint="check the network and this machine's access to the remote",
             ) from None
-        return history
+        return bare

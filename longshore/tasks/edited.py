@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from longshore.commands import git
-from longshore.errors import CommandFailed, Precondition
+from longshore.errors import CommandFailed, DeadlineExceeded, Precondition
 from longshore.process.runner import Runner
 from longshore.settings.mistakes import FILE
 from longshore.settings.model import Environment, Settings
+from longshore.snapshot.remote import Remote
 
 NOTHING = "nothing was changed"
 
@@ -19,14 +22,7 @@ def refuse(settings: Settings, environment: Environment, runner: Runner, commit:
 
     And where nobody can tell whether that of COMMIT does: git cannot read it, or it is not valid.
     """
-    try:
-        committed = _at(settings.root, runner, commit)
-    except CommandFailed as problem:
-        raise Precondition(
-            f"git cannot say what {FILE} holds in the commit {commit[:12]}",
-            detail=problem.detail,
-            hint=f"`git fsck` names what a damaged or partial clone lacks; {NOTHING}",
-        ) from None
+    committed = _at(settings.root, runner, commit)
     if committed == (settings.root / FILE).read_text(encoding="utf-8"):
         return
     name, hint = environment.name, f"commit and push it, or have it as {commit[:12]} does; {NOTHING}"
@@ -38,14 +34,45 @@ def refuse(settings: Settings, environment: Environment, runner: Runner, commit:
         raise Precondition(sentence, hint=hint) from None
 
 
-def _at(folder: Path, runner: Runner, commit: str) -> str:
-    """Return what FOLDER's settings are at COMMIT; empty where it has none. Raises CommandFailed."""
-    shown = runner.run(git.show(folder, FILE, commit), check=False)
-    if shown.exit_code == 0:
-        return shown.stdout.replace("\r\n", "\n")
-    if runner.run(git.listed(folder, FILE, commit)).stdout:
-        raise CommandFailed("git", shown.exit_code, tail=shown.tail)
-    return ""
+def refuse_unpushed(settings: Settings, environment: Environment, remote: Remote) -> None:
+    """Raise Precondition where the tip of REMOTE's branch protects ENVIRONMENT, and these settings do not.
+
+    Else a commit that nobody has pushed, or reviewed, would take the protection away.
+    """
+    name, branch = environment.name, f"refs/heads/{remote.branch}"
+    if environment.local or settings.environment(name).protected or not remote.known or branch not in remote.refs:
+        return
+    try:
+        said = _at(settings.root, remote.runner, remote.refs[branch])
+    except Precondition:
+        said = _at(settings.root, remote.runner, branch, remote.tip)
+    with contextlib.suppress(ValueError, RecursionError, AttributeError):
+        if _protects(said, name):
+            raise Precondition(
+                f"{name} is protected on {remote.branch} of {remote.name}, and {FILE} here does not say so",
+                hint=f"deploy from the branch; to take the protection away, push that there first; {NOTHING}",
+            )
+
+
+def _at(folder: Path, runner: Runner, commit: str, env: Mapping[str, str] | None = None) -> str:
+    """Return what FOLDER's settings are at COMMIT, which git finds by ENV; empty where it has none.
+
+    Raises Precondition where git cannot tell.
+    """
+    try:
+        shown = runner.run(git.show(folder, FILE, commit, env), check=False)
+        if shown.exit_code == 0:
+            return shown.stdout.replace("\r\n", "\n")
+        if not runner.run(git.listed(folder, FILE, commit, env)).stdout:
+            return ""
+        detail = shown.tail
+    except (CommandFailed, DeadlineExceeded) as problem:
+        detail = problem.detail or problem.sentence
+    raise Precondition(
+        f"git cannot say what {FILE} holds at {commit}",
+        detail=detail,
+        hint=f"`git fsck` names what a damaged or partial clone lacks; {NOTHING}",
+    )
 
 
 def _protects(text: str, name: str) -> bool:

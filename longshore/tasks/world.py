@@ -135,14 +135,13 @@ class World:
 
     def guard(self, *, commit: Literal["of the branch", "pushed", "any"] = "of the branch") -> None:
         """Raise Precondition for another account and, where the environment is protected, for any but COMMIT."""
-        name, revision = self.environment.name, self.snapshot.commit
+        name, revision, remote = self.environment.name, self.snapshot.commit, self._remote
         edited.refuse(self.settings, self.environment, self.runner, revision)
+        edited.refuse_unpushed(self.settings, self.environment, remote)
         if self.environment.protected and commit != "any":
-            has = self._remote.has if commit == "pushed" else self._remote.branch_has
+            has = remote.has if commit == "pushed" else remote.branch_has
             if not has(revision):
-                where = (
-                    "pushed" if commit == "pushed" else f"on the branch {self._remote.branch} of {self._remote.name}"
-                )
+                where = "pushed" if commit == "pushed" else f"on the branch {remote.branch} of {remote.name}"
                 raise Precondition(
                     f"{name} is protected and the commit {revision[:12]} is not {where}",
                     hint="push it; nothing was changed",

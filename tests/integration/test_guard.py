@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from longshore.errors import Precondition
 from longshore.process.runner import Runner
 from longshore.settings.load import load
+from longshore.snapshot.remote import Remote
 from longshore.snapshot.take import take
+from longshore.tasks import edited
 from longshore.tasks.world import World
 
 WHO = ("-c", "user.name=a", "-c", "user.email=a@example.com")
@@ -41,7 +44,7 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--message", "more")
 
 
-def refusal(folder: Path, **environ: str) -> str:
+def refusal(folder: Path, act: Literal["of the branch", "any"] = "of the branch", **environ: str) -> str:
     """What the guard says; an empty text where it goes on to ask AWS, which these variables lead nowhere."""
     aws = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     variables = {**os.environ, **aws, "XDG_STATE_HOME": str(folder.parent / "state"), **environ}
@@ -49,7 +52,7 @@ def refusal(folder: Path, **environ: str) -> str:
     committed = settings.environment("production").protected
     world = World(settings, "production", runner, lambda: take(settings, runner, committed=committed))
     with pytest.raises(Precondition) as caught:
-        world.guard()
+        world.guard(commit=act)
     sentence = caught.value.sentence
     return "" if sentence.startswith("AWS cannot be reached") else sentence
 
@@ -93,7 +96,7 @@ def test_a_commit_that_git_cannot_read_is_not_one_without_settings(clone: Path) 
     (clone / "longshore.toml").write_text(UNPROTECTED)
     blob = git(clone, "rev-parse", "HEAD:longshore.toml")
     (clone / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
-    assert refusal(clone).startswith("git cannot say what longshore.toml holds in the commit")
+    assert refusal(clone).startswith("git cannot say what longshore.toml holds at")
 
 
 def test_settings_of_a_commit_that_nobody_can_read_may_protect(clone: Path) -> None:
@@ -110,3 +113,75 @@ def test_settings_that_the_commit_does_not_have_at_all_protect_nothing_else(clon
     git(clone, "push", "--quiet", "origin", "main")
     (clone / "longshore.toml").write_text(UNPROTECTED)
     assert refusal(clone) == ""
+
+
+TAKEN_AWAY = "production is protected on main of origin, and longshore.toml here does not say so"
+
+
+def takes_away(folder: Path) -> None:
+    (folder / "longshore.toml").write_text(UNPROTECTED)
+    commit(folder)
+
+
+def test_a_commit_that_nobody_has_pushed_takes_no_protection_away(clone: Path) -> None:
+    takes_away(clone)
+    assert refusal(clone) == TAKEN_AWAY
+    assert refusal(clone, act="any") == TAKEN_AWAY
+    git(clone, "push", "--quiet", "origin", "main")
+    assert refusal(clone) == ""
+
+
+def test_the_branch_is_asked_where_this_clone_has_not_seen_its_tip(clone: Path, tmp_path: Path) -> None:
+    """It is below the top of its repository, and the tip's files are fetched one by one, where the server can."""
+    for server, filters in (("server", "false"), ("server", "true")):
+        git(tmp_path / server, "config", "uploadpack.allowFilter", filters)
+        (clone / "shop").mkdir(exist_ok=True)
+        (clone / "shop" / "longshore.toml").write_text(UNPROTECTED)
+        commit(clone)
+        git(clone, "push", "--quiet", "origin", "main")
+        git(tmp_path, "clone", "--quiet", (tmp_path / server).as_uri(), f"other-{filters}")
+        (clone / "shop" / "longshore.toml").write_text(SETTINGS)
+        commit(clone)
+        git(clone, "push", "--quiet", "origin", "main")
+        other = tmp_path / f"other-{filters}"
+        assert refusal(other / "shop") == TAKEN_AWAY
+        (clone / "shop" / "longshore.toml").unlink()
+        commit(clone)
+        git(clone, "push", "--quiet", "origin", "main")
+        assert refusal(other / "shop") == "", "the tip has no settings"
+        assert git(other, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("settings", ["[oops", '[environments]\nproduction = "x"\n', "environments = 1\n"])
+def test_settings_of_the_tip_that_say_nothing_protect_nothing(clone: Path, settings: str) -> None:
+    (clone / "longshore.toml").write_text(settings)
+    commit(clone)
+    git(clone, "push", "--quiet", "origin", "main")
+    takes_away(clone)
+    assert refusal(clone) == ""
+
+
+def test_a_repository_without_that_remote_or_branch_asks_nobody(clone: Path) -> None:
+    (clone / "longshore.toml").write_text(UNPROTECTED + 'branch = "other"\n')
+    commit(clone)
+    assert refusal(clone) == ""
+    takes_away(clone)
+    git(clone, "remote", "remove", "origin")
+    assert refusal(clone) == ""
+
+
+def test_a_remote_that_does_not_answer_may_protect(clone: Path) -> None:
+    takes_away(clone)
+    git(clone, "remote", "set-url", "origin", "/nowhere")
+    assert refusal(clone) == "the remote origin does not say which commits it has"
+
+
+def test_an_environment_on_this_machine_is_nobody_elses(clone: Path) -> None:
+    local = UNPROTECTED + "[environments.here.local]\n"
+    (clone / "longshore.toml").write_text(local)
+    commit(clone)
+    git(clone, "remote", "set-url", "origin", "/nowhere")
+    settings, runner = load(clone, {**os.environ, "XDG_STATE_HOME": str(clone.parent / "state")}), Runner(os.environ)
+    environment = settings.environment("here")
+    remote = Remote(folder=clone, state=settings.work, runner=runner, name="origin", branch="main")
+    edited.refuse_unpushed(settings, environment, remote)
