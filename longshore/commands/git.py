@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -32,10 +32,12 @@ _QUIET = {"GIT_TERMINAL_PROMPT": "0"}
 _NAMED = "longshore-asks"  # a URL goes by this name, since it may hold a password, which no argument or file may
 
 
-def named(url: str) -> dict[str, str]:
-    """Return how git finds URL."""
-    config = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"remote.{_NAMED}.url", "GIT_CONFIG_VALUE_0": url}
-    return {**_QUIET, **config}
+def named(url: str, settings: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """Return how git finds URL, with SETTINGS."""
+    config: dict[str, str] = {}
+    for number, (key, value) in enumerate(((f"remote.{_NAMED}.url", url), *settings)):
+        config |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return {**config, "GIT_CONFIG_COUNT": str(len(config) // 2)}
 
 
 def describe(folder: Path) -> Command:
@@ -131,13 +133,19 @@ def top(folder: Path) -> Command:
 
 def list_remote(folder: Path, remote: str, address: str) -> Command:
     """The refs of REMOTE with their commits, asked of itself; ADDRESS is its URL, and the same where it has no name."""
-    asked, env = (_NAMED, named(address)) if remote == address else (remote, _QUIET)
-    return _remote("ls-remote", "--quiet", "--", asked, cwd=folder, env=env, deadline=20)
+    asked, env = (_NAMED, named(address)) if remote == address else (remote, {})
+    return _remote("ls-remote", "--quiet", "--", asked, cwd=folder, env={**_QUIET, **env}, deadline=20)
 
 
 def remote_address(folder: Path, remote: str) -> Command:
     """The URL of the REMOTE that has a name; fails where none has it."""
     return _git("remote", "get-url", "--", remote, cwd=folder, deadline=10, private=True)
+
+
+def access(folder: Path) -> Command:
+    """The settings of FOLDER's repository alone that say how a remote is reached, NUL after each; fails without any."""
+    words = ("config", "--local", "--includes", "-z", "--get-regexp", r"^(http|credential)\.|^core\.sshcommand$")
+    return _git(*words, cwd=folder, deadline=10, private=True)
 
 
 def create(folder: Path, commit: str = "") -> Command:
@@ -146,14 +154,14 @@ def create(folder: Path, commit: str = "") -> Command:
     return _git("init", "--quiet", "--bare", *names, "--", str(folder), deadline=10)
 
 
-def fetch_branch(bare: Path, folder: Path, address: str, branch: str, *, tip: bool = False) -> Command:
-    """Bring the commits of BRANCH without their files from ADDRESS, as FOLDER knows it, into the repository BARE.
+def fetch_branch(bare: Path, folder: Path, env: Mapping[str, str], branch: str, *, tip: bool = False) -> Command:
+    """Bring the commits of BRANCH without their files into the repository BARE, from what ENV names, seen from FOLDER.
 
     Of TIP alone, the names of the files come as well; git fetches a file once it is asked for it.
     """
     part = ("--depth=1", "--filter=blob:none") if tip else ("--filter=tree:0",)
     argv = ("fetch", "--quiet", "--no-tags", *part, "--", _NAMED, f"+refs/heads/{branch}:refs/heads/{branch}")
-    return _remote(f"--git-dir={bare}", *argv, cwd=folder, env=named(address), deadline=120)
+    return _remote(f"--git-dir={bare}", *argv, cwd=folder, env={**_QUIET, **env}, deadline=120)
 
 
 def is_ancestor(older: str, newer: str, bare: Path | None = None) -> Command:

@@ -69,7 +69,13 @@ class Remote(Struct, frozen=True, kw_only=True, dict=True):
         """How git, in the folder, finds the branch at its tip, whatever the folder's own repository has of it."""
         bare = self._fetched("tip.git", tip=True)
         top = self.runner.run(git.top(self.folder)).stdout.removesuffix("\n")
-        return {"GIT_DIR": str(bare), "GIT_WORK_TREE": top, **git.named(self.address)}
+        return {"GIT_DIR": str(bare), "GIT_WORK_TREE": top, **self._env}
+
+    @cached_property
+    def _env(self) -> dict[str, str]:
+        """How a repository of ours reaches the remote: as the folder's own does, by the token of a job's checkout."""
+        said = self.runner.run(git.access(self.folder), check=False).stdout.split("\0")
+        return git.named(self.address, ((key, value) for key, _, value in (row.partition("\n") for row in said if row)))
 
     @cached_property
     def _history(self) -> Path:
@@ -81,7 +87,7 @@ class Remote(Struct, frozen=True, kw_only=True, dict=True):
         try:
             if not (bare / "HEAD").exists():
                 self.runner.run(git.create(bare, self.refs[f"refs/heads/{self.branch}"]))
-            self.runner.run(git.fetch_branch(bare, self.folder, self.address, self.branch, tip=tip))
+            self.runner.run(git.fetch_branch(bare, self.folder, self._env, self.branch, tip=tip))
         except (CommandFailed, DeadlineExceeded) as problem:
             raise Precondition(
                 f"the history of {self.branch} cannot be fetched from {self.name}",

@@ -163,3 +163,16 @@ def test_hooks_and_cautions_of_the_users_git_are_not_about_a_repository_of_ours(
     (tmp_path / ".gitconfig").write_text(said)
     environ = {**os.environ, "HOME": str(tmp_path)}
     assert remote(clone, runner=Runner(environ)).branch_has(old)
+
+
+def test_what_only_this_clone_knows_of_how_to_reach_it_counts(clone: Path, tmp_path: Path) -> None:
+    """As a job's checkout keeps its token: in a file that only its own repository includes."""
+    old = git(clone, "rev-parse", "HEAD")
+    commit(clone, "two")
+    git(clone, "push", "--quiet", "origin", "main")
+    git(clone, "remote", "set-url", "origin", f"ssh://example.com{tmp_path}/server")
+    (tmp_path / "ssh").write_text('#!/bin/sh\nsh -c "$2"\n')
+    (tmp_path / "ssh").chmod(0o755)
+    git(clone, "config", "--file", str(tmp_path / "included"), "core.sshCommand", str(tmp_path / "ssh"))
+    git(clone, "config", f"includeIf.gitdir:{clone}/.git.path", str(tmp_path / "included"))
+    assert remote(clone, runner=Runner({**os.environ, "GIT_SSH_VARIANT": "simple"})).branch_has(old)

@@ -163,3 +163,10 @@ def test_what_the_project_sets_reaches_the_jobs_that_it_is_for_at_github_too(var
 
 def test_without_a_bucket_no_job_of_github_has_the_key_of_one() -> None:
     assert "LONGSHORE_RESULTS_KEY" not in github.render(SETTINGS)
+
+
+def test_a_job_that_acts_on_an_environment_can_ask_the_remote() -> None:
+    for job in jobs(SETTINGS):
+        if job.name in GITHUB["jobs"]:
+            checkout = GITHUB["jobs"][job.name]["steps"][0]["with"]
+            assert checkout["persist-credentials"] is (job.role is not Role.NONE), job.name
