@@ -44,7 +44,7 @@ sys.exit(pytest.main(sys.argv[1:], plugins=[Start()]))
 
 def ruff(python: str, report: Path, config: Path | None = None) -> Command:
     """Look for mistakes in the project's Python, by CONFIG or its own; REPORT is in GitLab's code quality form."""
-    argv = (python, "-m", "ruff", "check", *_configured(config))
+    argv = (python, "-m", "ruff", "check", "--no-cache", *_configured(config))  # it keeps no name that is not UTF-8
     return query(*argv, "--output-format=gitlab", f"--output-file={report}", ".")
 
 

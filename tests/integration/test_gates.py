@@ -151,3 +151,8 @@ def test_a_project_that_configures_ruff_is_held_to_that(project: Path, configure
 def test_a_project_that_configures_yamllint_is_held_to_that(project: Path) -> None:
     with pytest.raises(GateFailed, match="yamllint found"):
         foreign(project, **{".yamllint": "extends: default\n"}).yaml()
+
+
+def test_a_name_that_no_text_can_hold_is_a_name(project: Path) -> None:
+    (project / os.fsdecode(b"latin-\xe9.py")).write_text("ONE = 1\n")
+    assert Gates.ruff(gates(project)) == "3 files"

@@ -14,7 +14,7 @@ REPORT = Path("/project/.longshore/report")
 def test_ruff_writes_gitlabs_code_quality_report() -> None:
     command = checks.ruff(PYTHON, REPORT / "quality.json")
     assert command.argv == (
-        *(PYTHON, "-m", "ruff", "check", "--output-format=gitlab"),
+        *(PYTHON, "-m", "ruff", "check", "--no-cache", "--output-format=gitlab"),
         *("--output-file=/project/.longshore/report/quality.json", "."),
     )
 
