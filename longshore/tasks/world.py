@@ -137,7 +137,8 @@ class World:
         """Raise Precondition for another account and, where the environment is protected, for any but COMMIT."""
         name, revision, remote = self.environment.name, self.snapshot.commit, self._remote
         edited.refuse(self.settings, self.environment, self.runner, revision)
-        edited.refuse_unpushed(self.settings, self.environment, remote)
+        if not self.environment.local:
+            edited.refuse_unpushed(self.settings, self.environment, remote)
         if self.environment.protected and commit != "any":
             has = remote.has if commit == "pushed" else remote.branch_has
             if not has(revision):

@@ -12,9 +12,7 @@ import pytest
 from longshore.errors import Precondition
 from longshore.process.runner import Runner
 from longshore.settings.load import load
-from longshore.snapshot.remote import Remote
 from longshore.snapshot.take import take
-from longshore.tasks import edited
 from longshore.tasks.world import World
 
 WHO = ("-c", "user.name=a", "-c", "user.email=a@example.com")
@@ -177,11 +175,7 @@ def test_a_remote_that_does_not_answer_may_protect(clone: Path) -> None:
 
 
 def test_an_environment_on_this_machine_is_nobody_elses(clone: Path) -> None:
-    local = UNPROTECTED + "[environments.here.local]\n"
-    (clone / "longshore.toml").write_text(local)
+    (clone / "longshore.toml").write_text(UNPROTECTED + "local = {}\n")
     commit(clone)
     git(clone, "remote", "set-url", "origin", "/nowhere")
-    settings, runner = load(clone, {**os.environ, "XDG_STATE_HOME": str(clone.parent / "state")}), Runner(os.environ)
-    environment = settings.environment("here")
-    remote = Remote(folder=clone, state=settings.work, runner=runner, name="origin", branch="main")
-    edited.refuse_unpushed(settings, environment, remote)
+    assert refusal(clone) == ""
