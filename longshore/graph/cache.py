@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from longshore.snapshot.snapshot import Snapshot
 FORMAT = 2  # of an entry; an entry of another format is a miss
 PARTIAL = 3600.0  # seconds for which a partial result holds
 LARGEST = 64 << 20  # bytes of one report; a larger one is not kept
+HASH = re.compile("[0-9a-f]{64}")  # what is to name a file here: text of an entry may be anybody's
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,9 +167,10 @@ class Cache:
             return None
         try:
             entry: Entry = from_json(data, Entry)
+            whole = reading.key(entry.step, entry.inputs) == key and all(map(HASH.fullmatch, entry.reports.values()))
         except ValueError:
             return None
-        if entry.format != FORMAT or reading.key(entry.step, entry.inputs) != key:
+        if entry.format != FORMAT or not whole:
             self.warn(f"ignoring a corrupt cache entry for {entry.step}")
             return None
         return entry
@@ -208,9 +211,10 @@ class Cache:
 
     def _pointer(self, step: Step) -> str:
         try:
-            return (self.folder / "last" / step.record).read_text(encoding="utf-8")
+            key = (self.folder / "last" / step.record).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return ""
+        return key if HASH.fullmatch(key) else ""
 
     def _point(self, step: Step, key: str) -> None:
         self._write(f"last/{step.record}", key.encode())

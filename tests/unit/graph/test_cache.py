@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from longshore.graph.cache import Cache, Entry
+from longshore.graph.cache import FORMAT, Cache, Entry
 from longshore.graph.inputs import Inputs
 from longshore.graph.steps import Graph, Progress, Result, Step, Values
 from tests.unit.sources import snapshot_of
@@ -254,3 +255,31 @@ def test_a_key_does_not_trust_what_this_checkout_kept_without_it(checkout: Check
     checkout.key = b"ours"
     assert checkout.run() == ""
     assert checkout.run() == "unchanged"
+
+
+@pytest.mark.parametrize("content", ["../../../a.py", "/{root}/a.py", "a\0b", "\ud800", "a" * 5000, "A" * 64, ""])
+def test_an_entry_whose_reports_have_no_hashes_is_a_miss_and_deletes_nothing(checkout: Checkout, content: str) -> None:
+    state = checkout.open().look(checkout.step, Values())
+    reports = {REPORT: content.format(root=checkout.root)}
+    data = json.dumps({"step": "test", "inputs": state.inputs, "reports": reports, "format": FORMAT}).encode()
+    checkout.remote = shelf = Shelf()
+    shelf.put(f"entries/{state.key}", hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+    assert checkout.run() == ""
+    assert "corrupt cache entry" in checkout.warnings[0]
+    assert (checkout.root / "a.py").read_text() == "one"
+
+
+def test_an_entry_with_text_that_no_file_can_have_is_a_miss(checkout: Checkout) -> None:
+    state = checkout.open().look(checkout.step, Values())
+    data = json.dumps({"step": "test", "inputs": {"\ud800": ""}, "format": FORMAT}).encode()
+    checkout.remote = shelf = Shelf()
+    shelf.put(f"entries/{state.key}", hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+    assert checkout.run() == ""
+
+
+@pytest.mark.parametrize("text", ["../../../a.py", "a\0b"])
+def test_a_damaged_name_of_the_last_result_leads_to_no_file(checkout: Checkout, text: str) -> None:
+    checkout.run()
+    checkout.only("last").write_text(text)
+    assert checkout.open().last(checkout.step) is None
+    assert (checkout.root / "a.py").read_text() == "one"
