@@ -129,7 +129,7 @@ class Cache:
             inputs=state.inputs,
             note=result.note,
             seconds=round(seconds, 3),
-            reports=reports,
+            reports={name: _hash(data) for name, data in reports.items()},
             until=round(time.time() + holds) if holds else 0,
             partial=result.partial,
         )
@@ -137,8 +137,8 @@ class Cache:
         self._write(f"entries/{state.key}", sealed)
         self._point(step, state.key)
         if pure and not result.partial and self.remote:
-            for content in reports.values():
-                self.remote.put(f"blobs/{content}", (self.folder / "blobs" / content).read_bytes())
+            for data in reports.values():
+                self.remote.put(f"blobs/{_hash(data)}", data)
             self.remote.put(f"entries/{state.key}", sealed)
 
     def last(self, step: Step) -> Entry | None:
@@ -198,16 +198,15 @@ class Cache:
         """Return whether no link leads to PATH, which may be missing, and it is below the root."""
         return path.resolve() == self.root.resolve() / path.relative_to(self.root)
 
-    def _take(self, step: Step) -> dict[str, str]:
-        """Keep the reports of STEP; return their hashes by name."""
-        hashes = {}
+    def _take(self, step: Step) -> dict[str, bytes]:
+        """Keep the reports of STEP; return what they hold by name."""
+        reports = {}
         for name in step.reports:
             path = self.root / name
             if self._plain(path) and path.is_file() and path.stat().st_size <= LARGEST:
-                data = path.read_bytes()
-                hashes[name] = _hash(data)
-                self._write(f"blobs/{hashes[name]}", data)
-        return hashes
+                reports[name] = data = path.read_bytes()
+                self._write(f"blobs/{_hash(data)}", data)
+        return reports
 
     def _pointer(self, step: Step) -> str:
         try:

@@ -170,7 +170,7 @@ class Session:
             forced=frozenset(forced),
             limit=self.settings.results.limit << 20,
             key=key.reveal().encode() if (key := self.settings.host.results_key) else b"",
-            remote=bucket.of(self.settings, self.console.line),
+            remote=bucket.of(self.settings, self.console.line, self.cancellation),
         )
 
     def run(

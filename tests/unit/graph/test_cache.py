@@ -283,3 +283,11 @@ def test_a_damaged_name_of_the_last_result_leads_to_no_file(checkout: Checkout, 
     checkout.only("last").write_text(text)
     assert checkout.open().last(checkout.step) is None
     assert (checkout.root / "a.py").read_text() == "one"
+
+
+def test_what_a_full_disk_did_not_keep_goes_to_the_shared_store_nevertheless(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "one", Shelf())
+    (checkout.root / ".longshore/cache").mkdir(parents=True)
+    (checkout.root / ".longshore/cache/blobs").write_text("in the place of the folder")
+    assert checkout.run() == ""
+    assert Checkout(tmp_path / "two", checkout.remote).run() == "known from an earlier run"
