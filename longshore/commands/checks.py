@@ -83,9 +83,12 @@ def yaml_files(python: str, *paths: str, config: Path | None = None) -> Command:
     return query(python, "-m", "yamllint", "--list-files", *by, *paths)
 
 
-def hadolint(python: str, dockerfile: str) -> Command:
-    """Check the Dockerfile; prints a JSON list. The program is no module but installed beside the interpreter."""
-    return query(str(Path(python).parent / "hadolint"), "--format=json", dockerfile)
+def hadolint(python: str, dockerfile: str, config: Path | None = None) -> Command:
+    """Check the Dockerfile by CONFIG or the project's own; prints a JSON list.
+
+    The program is no module but installed beside the interpreter.
+    """
+    return query(str(Path(python).parent / "hadolint"), "--format=json", *_configured(config), dockerfile)
 
 
 def pytest(
@@ -95,6 +98,7 @@ def pytest(
     paths: Sequence[str],
     leave_out: Sequence[str] = (),
     *,
+    configured: Sequence[str] = (),
     covers: Sequence[str] = (),
     takes: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
@@ -102,11 +106,11 @@ def pytest(
 ) -> Command:
     """Run the tests under PATHS; junit-SUITE.xml and coverage-SUITE.xml in REPORT are in forms that GitLab reads.
 
-    COVERS are the packages whose lines they should reach; with none, what pyproject.toml says. TAKES are variables of
-    the shell that they need, ENV are more.
+    CONFIGURED are words that say which configuration counts. COVERS are the packages whose lines they should reach;
+    with none, what pyproject.toml says. TAKES are variables of the shell that they need, ENV are more.
     """
     return query(
-        *(python, "-m", "pytest", *QUIET),
+        *(python, "-m", "pytest", *QUIET, *configured),
         f"--junit-xml={report / f'junit-{suite}.xml'}",
         *(tuple(f"--cov={package}" for package in covers) or ("--cov",)),
         *("--cov-report=term:skip-covered", f"--cov-report=xml:{report / f'coverage-{suite}.xml'}"),
@@ -118,14 +122,23 @@ def pytest(
     )
 
 
-def smoke(python: str, report: Path, folder: str, *, root: Path, env: Mapping[str, str], deadline: float) -> Command:
-    """Run the tests in FOLDER against what ENV names; REPORT is a JUnit file.
+def smoke(
+    python: str,
+    report: Path,
+    folder: str,
+    *,
+    root: Path,
+    env: Mapping[str, str],
+    deadline: float,
+    configured: Sequence[str] = (),
+) -> Command:
+    """Run the tests in FOLDER against what ENV names; REPORT is a JUnit file, CONFIGURED as for `pytest`.
 
     Where ENV has START, a pipe, pytest reads nothing of the sources until a line comes by it.
     """
     pytest = ("-c", WAITING) if START in env else ("-m", "pytest")
     # Hypothesis imports itself once the tests are over, to say nothing: that takes longer than they do.
-    argv = (python, *pytest, *QUIET, "-p", "no:hypothesispytest", f"--junit-xml={report}", folder)
+    argv = (python, *pytest, *QUIET, *configured, "-p", "no:hypothesispytest", f"--junit-xml={report}", folder)
     return query(*argv, cwd=root, env=env, deadline=deadline)
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from longshore.commands import checks
 from longshore.errors import BadInput, GateFailed, ending
 from longshore.files import private_folder, write_atomically
-from longshore.gates import credentials, defaults, reports, services, suites, wanted
+from longshore.gates import above, credentials, defaults, reports, services, suites, wanted
 from longshore.gates.virtualenv import Virtualenv, Virtualenvs
 from longshore.gates.wanted import Wanted
 from longshore.graph.steps import Progress, Result
@@ -67,6 +67,7 @@ class Gates:
                 name,
                 suite.paths,
                 leave_out=left_out,
+                configured=above.left_out(self.folder, suite.paths),
                 covers=suite.covers,
                 takes=suite.env,
                 env=self._active(virtualenv) | variables,
@@ -120,6 +121,7 @@ class Gates:
     def ruff(self) -> str:
         """Look for mistakes in all Python."""
         report, config = self._fresh("code-quality.json"), defaults.ruff(self._sources())
+        above.bar_ruff(self._sources())
         ended = self._run(checks.ruff(self.python, report, config), report)
         listed = self._run(checks.ruff_files(self.python, config)).stdout
         return _clean("ruff", ended, reports.ruff(_read(report), listed))
@@ -128,6 +130,7 @@ class Gates:
         """Compare the layout of all Python with the formatter's, where the project configures that."""
         if defaults.ruff(self._sources()):
             return "none: nothing configures ruff"
+        above.bar_ruff(self._sources())
         ended = self._run(checks.ruff_format(self.python))
         return _clean("ruff", ended, reports.layout(ended.stdout + ended.tail))
 
@@ -161,7 +164,8 @@ class Gates:
         """Check the Dockerfile, where the project has one."""
         if not (self.folder / self.settings.application.dockerfile).exists():
             return "none: Longshore makes it"
-        ended = self._run(checks.hadolint(self.python, self.settings.application.dockerfile))
+        config = defaults.hadolint(self._sources())
+        ended = self._run(checks.hadolint(self.python, self.settings.application.dockerfile, config))
         return _clean("hadolint", ended, reports.dockerfile(ended.stdout))
 
     def pipeline(self) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from longshore import AGENT
 from longshore.commands import checks
 from longshore.errors import DeadlineExceeded, GateFailed
-from longshore.gates import reports
+from longshore.gates import above, reports
 from longshore.process.beside import Beside
 from longshore.process.command import Command
 from longshore.rollout.records import Release
@@ -65,7 +65,10 @@ def _command(site: Site, release: Release, more: dict[str, str]) -> Command | No
     env |= {"LONGSHORE_USER_AGENT": AGENT} | more
     if site.authority:
         env["LONGSHORE_CA"] = str(site.authority)
-    return checks.smoke(sys.executable, report, SMOKE_TESTS, root=sources, env=env, deadline=SMOKE)
+    configured = above.left_out(sources, [SMOKE_TESTS])
+    return checks.smoke(
+        sys.executable, report, SMOKE_TESTS, root=sources, env=env, deadline=SMOKE, configured=configured
+    )
 
 
 def _report(site: Site) -> Path:

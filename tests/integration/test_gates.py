@@ -29,13 +29,17 @@ FILES = {
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+    return made(tmp_path, FILES)
+
+
+def made(project: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
     who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
     for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "One")):
-        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True)
-    return tmp_path
+        subprocess.run(["git", *who, *words], cwd=project, check=True)
+    return project
 
 
 def gates(project: Path, **shell: str) -> Gates:
@@ -156,3 +160,56 @@ def test_a_project_that_configures_yamllint_is_held_to_that(project: Path) -> No
 def test_a_name_that_no_text_can_hold_is_a_name(project: Path) -> None:
     (project / os.fsdecode(b"latin-\xe9.py")).write_text("ONE = 1\n")
     assert Gates.ruff(gates(project)) == "3 files"
+
+
+# What decides and does not belong to the sources: it lies above the project, or in it and git ignores it.
+ABOVE = {
+    "../pytest.ini": "[pytest]\naddopts = -k good\n",
+    "../tox.ini": "[pytest]\naddopts = -k good\n",
+    "pytest.ini": "[pytest]\naddopts = -k good\n",
+    "conftest.py": "collect_ignore_glob = ['*bad*']\n",
+}
+
+
+@pytest.mark.parametrize("own", ["", "[project]\nname = 'shop'\nversion = '1'\n", FILES["pyproject.toml"]])
+@pytest.mark.parametrize("above", ABOVE)
+def test_a_configuration_outside_of_the_sources_decides_nothing(tmp_path: Path, above: str, own: str) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    more = {"tests/test_bad.py": "def test_bad():\n    assert False\n", ".gitignore": "/*.ini\n/conftest.py\n"}
+    made(folder, FILES | more | {"pyproject.toml": own})
+    if not own:
+        (folder / "pyproject.toml").unlink()
+    (folder / above).write_text(ABOVE[above])
+    if above == "conftest.py":
+        (tmp_path / "setup.py").touch()
+    with pytest.raises(GateFailed, match="1 of 2 tests failed"):
+        unit(gates(folder))
+
+
+@pytest.mark.parametrize("place", [".hadolint.yaml", ".config/hadolint.yaml"])
+def test_a_users_own_hadolint_configuration_decides_nothing(project: Path, tmp_path: Path, place: str) -> None:
+    (project / "Dockerfile").write_text("FROM debian\nUSER 65534\n")
+    home = tmp_path / "home" / place
+    home.parent.mkdir(parents=True)
+    home.write_text("ignored: [DL3006]\n")
+    with pytest.raises(GateFailed, match="hadolint found 1"):
+        gates(project, HOME=str(tmp_path / "home")).dockerfile()
+    (project / ".hadolint.yml").write_text("ignored: [DL3006]\n")
+    gates(project).dockerfile()
+
+
+@pytest.mark.parametrize("place", ["../ruff.toml", "ruff.toml", "../home/.config/ruff/ruff.toml"])
+def test_a_ruff_configuration_outside_of_the_sources_decides_nothing(tmp_path: Path, place: str) -> None:
+    folder, home = tmp_path / "shop", tmp_path / "home"
+    described = "[project]\nname = 'shop'\nversion = '1'\nrequires-python = '>=3.9'\n"
+    more = {"a.py": "import os\n", "backend/ruff.toml": "", ".gitignore": "/ruff.toml\n", "pyproject.toml": described}
+    made(folder, FILES | more)
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / place).write_text("exclude = ['a.py', 'tests']\n[lint]\nignore = ['F401']\n")
+    with pytest.raises(GateFailed, match="ruff found 1"):
+        gates(folder, HOME=str(home)).ruff()
+    (folder / "a.py").write_text("match 1:\n    case 1:\n        pass\n")
+    with pytest.raises(GateFailed) as caught:
+        gates(folder, HOME=str(home)).ruff()
+    assert "3.9" in caught.value.detail

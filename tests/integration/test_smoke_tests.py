@@ -119,3 +119,8 @@ def test_sources_without_any_have_none_to_wait_for(site: Site) -> None:
     with smoke.prepared(site, RELEASE) as tests:
         assert tests() == ""
         assert not left(site)
+
+
+def test_a_configuration_above_the_sources_leaves_no_test_out(site: Site) -> None:
+    (site.sources().parent / "pytest.ini").write_text("[pytest]\naddopts = -k told\n")
+    assert "not yet" in smoke.run(site, RELEASE)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from longshore.snapshot.snapshot import Snapshot
 
-RUFF, YAMLLINT = (
-    Path(__file__).with_name(name) for name in ("ruff.toml", "yamllint.yaml")
+RUFF, YAMLLINT, HADOLINT, PYTEST = (
+    Path(__file__).with_name(name)
+    for name in ("ruff.toml", "yamllint.yaml", "hadolint.yaml", "pytest.ini")
 )
 TABLE = re.compile(r"(?m)^\[tool\.ruff[.\]]")
 
@@ -30,4 +31,13 @@ def yamllint(sources: Snapshot) -> Path | None:
         None
         if {".yamllint", ".yamllint.yaml", ".yamllint.yml"} & sources.entries.keys()
         else YAMLLINT
+    )
+
+
+def hadolint(sources: Snapshot) -> Path | None:
+    """Return the file that configures hadolint for SOURCES; None where they do it themselves."""
+    return (
+        None
+        if {".hadolint.yaml", ".hadolint.yml"} & sources.entries.keys()
+        else HADOLINT
     )
