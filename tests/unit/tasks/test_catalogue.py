@@ -203,6 +203,16 @@ EDITS: dict[str, tuple[Callable[[Edit], object], set[str]]] = {
         ),
         {"test-toolkit", "test-service", "secrets"},
     ),
+    "what git ignores": (lambda edit: edit.append(".gitignore", "/made\n"), PYTHON | {"secrets"}),
+    "what search tools ignore": (lambda edit: edit.append("docs/.ignore", "/made\n"), PYTHON | {"secrets"}),
+    "the rules for the Dockerfile": (
+        lambda edit: edit.append(".hadolint.yml", "ignored: []\n"),
+        {"dockerfile", "yaml", "secrets"},
+    ),
+    "what bandit goes by": (
+        lambda edit: edit.append("application/.bandit", "[bandit]\n"),
+        {"test-service", "bandit", "secrets"} | SHIPPED,
+    ),
     "the rules for YAML": (lambda edit: edit.append(".yamllint.yaml", COMMENT), {"yaml", "secrets"}),
     "the pipeline": (lambda edit: edit.append(".gitlab-ci.yml", COMMENT), {"yaml", "secrets"}),
     "a document": (lambda edit: edit.append("README.md", "more\n"), {"secrets"}),
