@@ -6,7 +6,9 @@ longshore/gates/reports.py, since exit codes say less: several of these end with
 
 from __future__ import annotations
 
+import os
 import re
+import site
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +26,8 @@ ALEMBIC = (
     r"^(down_revision|revision|depends_on)(: ?[^=]+)?\s*=\s*[(\[]?\s*((['\"])[0-9a-f]{12}\4(,\s*)?)+[)\]]?\s*(#.*)?$"
 )
 QUIET = ("--quiet", "--no-header", "--tb=short", "--color=no")
+# A home in which ruff finds neither a configuration nor what the user has git ignore everywhere; Python's is the same.
+NOBODY = {"HOME": os.devnull, "XDG_CONFIG_HOME": os.devnull, "PYTHONUSERBASE": site.getuserbase()}
 START = "LONGSHORE_START"
 # Pytest with its plugins, which waits before it looks at any file of the sources. Pods that start come before it; once
 # it tests, it comes before old pods that end, where the user may say so.
@@ -45,12 +49,12 @@ sys.exit(pytest.main(sys.argv[1:], plugins=[Start()]))
 def ruff(python: str, report: Path, config: Path | None = None) -> Command:
     """Look for mistakes in the project's Python, by CONFIG or its own; REPORT is in GitLab's code quality form."""
     argv = (python, "-m", "ruff", "check", "--no-cache", *_configured(config))  # it keeps no name that is not UTF-8
-    return query(*argv, "--output-format=gitlab", f"--output-file={report}", ".")
+    return query(*argv, "--output-format=gitlab", f"--output-file={report}", ".", env=NOBODY)
 
 
 def ruff_files(python: str, config: Path | None = None) -> Command:
     """List the files that `ruff` examines."""
-    return query(python, "-m", "ruff", "check", *_configured(config), "--show-files", ".")
+    return query(python, "-m", "ruff", "check", *_configured(config), "--show-files", ".", env=NOBODY)
 
 
 def _configured(config: Path | None) -> tuple[str, ...]:
@@ -59,7 +63,7 @@ def _configured(config: Path | None) -> tuple[str, ...]:
 
 def ruff_format(python: str) -> Command:
     """List the files that are not laid out as the formatter would; exit code 1 when there are any."""
-    return query(python, "-m", "ruff", "format", "--check", ".")
+    return query(python, "-m", "ruff", "format", "--check", ".", env=NOBODY)
 
 
 def mypy(python: str, *paths: str, installed: str = "") -> Command:

@@ -213,3 +213,16 @@ def test_a_ruff_configuration_outside_of_the_sources_decides_nothing(tmp_path: P
     with pytest.raises(GateFailed) as caught:
         gates(folder, HOME=str(home)).ruff()
     assert "3.9" in caught.value.detail
+
+
+@pytest.mark.parametrize("place", [".config/git/ignore", ".gitconfig"])
+def test_what_a_user_has_git_ignore_is_examined_if_the_sources_hold_it(
+    project: Path, tmp_path: Path, place: str
+) -> None:
+    made(project, {"a.py": "import os\n"})
+    file = tmp_path / "home" / place
+    file.parent.mkdir(parents=True)
+    (file.parent / "ignored").write_text("a.py\n")
+    file.write_text("a.py\n" if place.endswith("ignore") else f"[core]\nexcludesfile = {file.parent}/ignored\n")
+    with pytest.raises(GateFailed, match="ruff found 1"):
+        gates(project, HOME=str(tmp_path / "home")).ruff()
