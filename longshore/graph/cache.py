@@ -191,7 +191,7 @@ class Cache:
                 continue
             if (data := self._get(f"blobs/{content}", partial(_if_content, content))) is None:
                 return False
-            write_atomically(path, data, sync=False)
+            write_atomically(path, data, 0o600, sync=False)
         return True
 
     def _plain(self, path: Path) -> bool:
@@ -253,7 +253,7 @@ class Cache:
     def _write(self, name: str, data: bytes) -> None:
         self._grown = True
         with contextlib.suppress(OSError):  # a full disk costs a repetition, not the run
-            write_atomically(self.folder / name, data, sync=False)
+            write_atomically(self.folder / name, data, 0o600, sync=False)
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
         for part in ("entries", "blobs"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from invoke.collection import Collection
@@ -84,5 +86,9 @@ def _keep_compiled(root: Path) -> None:
     Invoke turns that off, and compiling everything takes 0.2 s a command.
     """
     if (root / "longshore.toml").exists():
+        os.umask(0o022 | os.umask(0o022))  # what others could write there, they could have us run
+        with suppress(OSError):  # a task that needs it says what is wrong with it
+            (root / ".longshore").mkdir(exist_ok=True)
+            (root / ".longshore").chmod(0o700)  # by hand: an import of longshore.files takes longer
         sys.pycache_prefix = str(root / ".longshore" / "cache" / "pyc")
         sys.dont_write_bytecode = False

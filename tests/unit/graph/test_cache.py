@@ -291,3 +291,11 @@ def test_what_a_full_disk_did_not_keep_goes_to_the_shared_store_nevertheless(tmp
     (checkout.root / ".longshore/cache/blobs").write_text("in the place of the folder")
     assert checkout.run() == ""
     assert Checkout(tmp_path / "two", checkout.remote).run() == "known from an earlier run"
+
+
+def test_what_is_kept_and_put_back_is_this_users_alone(checkout: Checkout) -> None:
+    checkout.run()
+    (checkout.root / REPORT).unlink()
+    checkout.run()
+    files = [path for path in (checkout.root / ".longshore").rglob("*") if path.is_file()]
+    assert {path.name: path.stat().st_mode & 0o777 for path in files if path.stat().st_mode & 0o77} == {}
