@@ -95,7 +95,7 @@ class Client:
             with self._connection.getresponse() as response:
                 status, body = response.status, response.read(1 << 20).decode(errors="replace")
             well = True
-        except http.client.HTTPException as problem:
+        except (http.client.HTTPException, ValueError) as problem:  # ValueError: the path cannot be asked for
             raise OSError(f"no HTTP answer: {problem}") from None
         finally:
             if not (well and self._kept):

@@ -85,7 +85,8 @@ Folder = Annotated[
     ),
 ]
 Route = Annotated[
-    str, Meta(pattern=r"^/[^\s?#]*\Z", description="a path at the application's address, such as /healthz")
+    str,
+    Meta(pattern=r"^(?!.*[?#])/[!-~]*\Z", description="a path at the application's address in ASCII, such as /healthz"),
 ]
 InContainer = Annotated[
     str,

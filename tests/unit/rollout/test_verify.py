@@ -67,6 +67,13 @@ def test_a_path_that_is_silent_is_named(site: Site) -> None:
     assert verify._sick(get, ["/reports"]) == "/reports does not answer in time"
 
 
+@pytest.mark.parametrize("path", ["/ä", "/a b", "/\ud800"])
+def test_a_path_that_cannot_be_asked_for_is_not_answered(site: Site, path: str) -> None:
+    """A record of an earlier version may hold one."""
+    with verify.Client(site.url, site.authority) as client, pytest.raises(OSError, match="no HTTP answer"):
+        client.get(path)
+
+
 def test_an_error_page_is_not_the_release(site: Site) -> None:
     site.answers = [503]
     with pytest.raises(verify.Unverified, match="/version answered with status 503"):
