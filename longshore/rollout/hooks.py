@@ -34,7 +34,7 @@ def run(site: Site, hooks: Iterable[Object], number: int, progress: Progress) ->
     """Run HOOKS of release NUMBER one after the other; return the verdict on the first that fails, else None."""
     for hook in hooks:
         _wait_for_earlier(site, hook["metadata"]["name"], progress)
-        job = _job(hook, number)
+        job = made(hook, number)
         name = job["metadata"]["name"]
         progress(f"running the hook {name}")
         since = watch.moment(site.cluster, site.runner)
@@ -54,7 +54,7 @@ def run(site: Site, hooks: Iterable[Object], number: int, progress: Progress) ->
     return None
 
 
-def _job(hook: Object, number: int) -> Object:
+def made(hook: Object, number: int) -> Object:
     """Return the Job that runs HOOK in release NUMBER."""
     job = copy.deepcopy(hook)
     metadata, spec = job["metadata"], job["spec"]

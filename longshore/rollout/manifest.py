@@ -108,9 +108,23 @@ def _objects(text: str) -> Iterator[Object]:
     for document in documents:
         listing = isinstance(document, dict) and document.get("kind") == "List"
         items = document.get("items") if listing else [document] if document else []
-        for item in items if isinstance(items, list) else [items]:
+        for item in map(_said, items if isinstance(items, list) else [items]):
             _check(item)
             yield item
+
+
+def _said(item: Any) -> Any:
+    """Return ITEM without the fields that are null, if it is Kubernetes' own, to which they are as if left out."""
+    group = str(item.get("apiVersion")).rpartition("/")[0] if isinstance(item, dict) else "."
+    if "." in group.removesuffix(".k8s.io"):
+        return item
+    return {key: _filled(value) if key in ("metadata", "spec") else value for key, value in item.items()}
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(part) for key, part in value.items() if part is not None}
+    return [_filled(part) for part in value] if isinstance(value, list) else value
 
 
 class _Metadata(Struct):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from longshore.rollout.manifest import Object
-from longshore.rollout.selectors import selects
+from longshore.rollout.selectors import selects, specified
 from longshore.rollout.workloads import ANY
 
 # Where a pod, or a ServiceAccount, names an object: the field that holds the name, and the object's kind.
@@ -41,9 +41,9 @@ def _lets(item: Object, hooks: Iterable[Object]) -> bool:
 
     One for every pod also holds for what serves.
     """
-    chosen = (item["spec"].get("podSelector") or {}) if item["kind"] == POLICY else {}
+    chosen = (specified(item).get("podSelector") or {}) if item["kind"] == POLICY else {}
     templates = [hook["spec"]["template"].get("metadata") or {} for hook in hooks]
-    peers = [peer for rule in item["spec"].get("ingress") or () for peer in rule.get("from") or ()] if chosen else []
+    peers = [peer for rule in specified(item).get("ingress") or () for peer in rule.get("from") or ()] if chosen else []
     wanted = [chosen, ANY] if {"podSelector": ANY} in peers else [chosen]
     return bool(chosen) and any(selects(each, one.get("labels") or {}) for each in wanted for one in templates)
 
@@ -62,7 +62,7 @@ def _named(value: Any) -> Iterator[Key]:
         if account := value.get("serviceAccountName") or value.get("serviceAccount"):
             yield "ServiceAccount", str(account)
         for secret in value.get("imagePullSecrets") or ():
-            yield "Secret", secret["name"]
+            yield "Secret", secret.get("name", "")
         for name, part in value.items():
             if name in FIELDS and isinstance(part, dict):
                 holder, kind = FIELDS[name]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ from longshore.commands import kubectl
 from longshore.errors import BadInput, CommandFailed
 from longshore.files import from_json, write_atomically
 from longshore.process.runner import Runner
-from longshore.rollout.manifest import HOOK, Manifest, annotation
+from longshore.rollout.form import check as check_form
+from longshore.rollout.hooks import made
+from longshore.rollout.manifest import HOOK, SHOWS, Manifest, annotation
+from longshore.rollout.needs import needed
 from longshore.rollout.shape import Target, shape
+from longshore.rollout.workloads import BECOMES
 
 FORM = 4  # of a rendering that is kept: it grows when `shape` does something else
 # Placeholders for what differs between two builds, so that kustomize runs once for all of them. They are numbers that
@@ -41,15 +46,29 @@ def render(
     if not (text := _known(cached)):
         rendered = _kustomized(sources(), work / "kustomize", program, form, runner)
         released = list(rendered.released)
-        shape(released, form, STAND_INS["mark"])
+        for item in released:
+            check_form(item)
+        with _understood(target):
+            shape(released, form, STAND_INS["mark"])
         text = kubectl.listed((*rendered.rights, *released))
         write_atomically(cached, text, 0o600)
     cached.chmod(0o600)  # earlier versions let everybody read it, and it may hold Secrets
     for name, value in {"digest": target.digest, "revision": target.revision, "mark": mark}.items():
         text = text.replace(STAND_INS[name], json.dumps(value)[1:-1])  # in JSON they are always part of a string
     manifest = Manifest.parse(text, mark)
-    check(manifest, target)
+    with _understood(target):
+        check(manifest, target)
     return manifest
+
+
+@contextlib.contextmanager
+def _understood(target: Target) -> Iterator[None]:
+    """Raise BadInput where the manifest of TARGET has something in a place that Kubernetes would not let it have."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError) as problem:
+        sentence = f"the manifest of {target.overlay} is not of the form that Kubernetes takes: {problem!r}"
+        raise BadInput(sentence, hint=SHOWS) from None
 
 
 def _known(cached: Path) -> str:
@@ -85,9 +104,19 @@ def check(manifest: Manifest, target: Target) -> None:
                 hint="a hook is a Job that runs `before` or `after` the rollout",
             )
     for item in (*manifest.before, *manifest.after):
-        if item["spec"].get("suspend"):
-            hint = "a hook runs in every release; without `suspend: true` it does"
-            raise BadInput(f"the hook {item['metadata']['name']} is suspended and would never run", hint=hint)
+        name, most = item["metadata"]["name"], BECOMES["job"][1]
+        if item["spec"].get("suspend") or item["spec"].get("parallelism") == 0:
+            hint = "a hook runs in every release; without `suspend: true` or `parallelism: 0` it does"
+            raise BadInput(f"the hook {name} is suspended and would never run", hint=hint)
+        if len(name) > most:
+            hint = f"{most} are allowed: each release adds its number"
+            raise BadInput(f"the name of the hook {name} has {len(name)} characters", hint=hint)
+        made(item, 1)
+    needed(manifest.before, manifest.rolled_out)  # whatever is odd there shows before anything is recorded
+    for item in manifest.rolled_out:
+        if item["kind"] in ("ReplicaSet", "ReplicationController"):
+            hint = "write a Deployment, which makes them"
+            raise BadInput(f"nobody can judge the rollout of {item['kind']} {item['metadata']['name']}", hint=hint)
     deployments = [item for item in manifest.rolled_out if item["kind"] == "Deployment"]
     if not deployments:
         hint = "look at k8s/base/kustomization.yaml"

@@ -14,6 +14,7 @@ from longshore.commands.kubectl import FIELD_MANAGER
 from longshore.kubernetes.api import UNANSWERED, Api
 from longshore.kubernetes.apply import PATCH, path
 from longshore.rollout.manifest import Object
+from longshore.rollout.selectors import scales
 from longshore.rollout.site import Site
 
 KEEPER = f"{FIELD_MANAGER}-replicas"
@@ -23,7 +24,7 @@ KINDS = {("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")}
 def keep(site: Site, objects: Iterable[Object]) -> None:
     """Keep the number of pods of those of OBJECTS that said it in an earlier release, and are scaled by others now."""
     objects = list(objects)
-    scaled = {((item.get("spec") or {}).get("scaleTargetRef") or {}).get("name") for item in objects}
+    scaled = {scales(item)[1] for item in objects}
     named = [item for item in objects if (item["apiVersion"], item["kind"]) in KINDS]
     free = [item for item in named if item["metadata"]["name"] in scaled and "replicas" not in item["spec"]]
     if not free:

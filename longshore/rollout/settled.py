@@ -14,6 +14,7 @@ from longshore.kubernetes.api import UNANSWERED, Api
 from longshore.kubernetes.apply import known, path
 from longshore.rollout import barepods, records, verify, watch
 from longshore.rollout.manifest import Manifest, Object, annotation, is_job
+from longshore.rollout.selectors import scales, specified
 from longshore.rollout.shape import MANIFEST, Target
 from longshore.rollout.site import Site
 from longshore.rollout.verdict import Outcome
@@ -92,18 +93,15 @@ def _held(site: Site, api: Api, manifest: Manifest) -> bool:
 def _as_wanted(manifest: Manifest, items: Iterable[Object]) -> bool:
     """Return whether ITEMS, which are in the cluster, are all of MANIFEST, as it marks and scales them."""
     live = {_key(item): item for item in items}
-    specs = [item.get("spec") or {} for item in manifest.rolled_out]
-    targets = [spec["scaleTargetRef"] for spec in specs if "scaleTargetRef" in spec]
-    scaled = {(target.get("kind", "Deployment"), target["name"]) for target in targets}
-    marks = set()
-    for item, spec in zip(manifest.rolled_out, specs, strict=True):
+    scaled, marks = {scales(item) for item in manifest.rolled_out}, set()
+    for item in manifest.rolled_out:
         actual, mark, named = live.get(_key(item)), annotation(item, MANIFEST), (item["kind"], item["metadata"]["name"])
-        if actual is None and is_job(item) and spec.get("ttlSecondsAfterFinished") is not None:
+        if actual is None and is_job(item) and specified(item).get("ttlSecondsAfterFinished") is not None:
             continue  # it is done
         if actual is None or (mark and annotation(actual, MANIFEST) != mark):
             return False
         # Where an autoscaler owns the number, any is right; that nobody is served by none, the address shows.
-        wanted = spec.get("replicas") if item["kind"] in SCALED and named not in scaled else None
+        wanted = specified(item).get("replicas") if item["kind"] in SCALED and named not in scaled else None
         if wanted is not None and actual["spec"].get("replicas") != wanted:
             return False
         marks.add(mark)

@@ -16,6 +16,7 @@ from msgspec import Struct
 from longshore.errors import BadInput
 from longshore.rollout import asked, workloads
 from longshore.rollout.asked import Asked
+from longshore.rollout.selectors import specified
 from longshore.rollout.workloads import Workloads
 from longshore.settings.project import Application, Contract
 
@@ -101,7 +102,7 @@ def _running(objects: list[Object], image: str) -> Iterator[tuple[Object, Object
 
 def _template(item: Object) -> Object | None:
     """Return the template of the pods that ITEM makes, None where it makes none."""
-    spec = item.get("spec") or {}
+    spec = specified(item)
     if item["kind"] == "CronJob":
         spec = (spec.get("jobTemplate") or {}).get("spec") or {}
     template = spec.get("template")
@@ -121,7 +122,7 @@ def _labels(item: Object) -> dict[str, str]:
 
 def _service(objects: list[Object]) -> Object:
     """Return the Service that the load balancer sends to."""
-    services = [item for item in objects if item["kind"] == "Service" and item["spec"].get("type") == "NodePort"]
+    services = [item for item in objects if item["kind"] == "Service" and specified(item).get("type") == "NodePort"]
     if len(services) == 1 and services[0]["spec"].get("ports"):
         return services[0]
     names = ", ".join(item["metadata"]["name"] for item in services)
@@ -156,7 +157,7 @@ def _probes(container: Object, contract: Contract) -> None:
         probe.pop("tcpSocket", None)
         probe |= {"httpGet": {**before, "path": path, "port": port}} if path else {"tcpSocket": {"port": port}}
     stop = (container.get("lifecycle") or {}).get("preStop") or {}
-    marked = MARK.fullmatch((stop.get("exec") or {}).get("command", [""])[-1])
+    marked = MARK.fullmatch(((stop.get("exec") or {}).get("command") or [""])[-1])
     if marked and not contract.readiness:  # nobody looks for the mark, and there may be no shell to make it
         container["lifecycle"]["preStop"] = {"sleep": {"seconds": int(marked[2])}}
     if marked and contract.injected:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from longshore.errors import BadInput
 from longshore.rollout.manifest import HOOK
-from longshore.rollout.selectors import selected, selects
+from longshore.rollout.selectors import scales, selected, selects, specified
 from longshore.settings.workloads import DAY, DRAIN, WorkloadName, WorkloadTable
 
 NAME, LABEL = "app.kubernetes.io/name", "longshore.dev/workload"  # labels; only pods of workloads have the second
@@ -25,7 +25,7 @@ ALIVE = 5  # seconds that a worker, which nobody can ask, lives before it counts
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 # What each kind becomes, and how long its name may be: a label's value has 63 characters, a cron job adds 11 for the
 # minute of each of its Jobs, a release its number to that of a hook.
-BECOMES = {"worker": ("Deployment", 63), "cron": ("CronJob", 52), "job": ("Job", 57)}
+BECOMES = {"worker": ("Deployment", 63), "cron": ("CronJob", 52), "job": ("Job", 55)}
 NAMED = WorkloadName.__metadata__[0]  # type: ignore[attr-defined]
 
 Object = dict[str, Any]
@@ -210,9 +210,10 @@ def _resources(container: Object, table: WorkloadTable) -> None:
             limits["cpu"] = table.cpu
 
 
-def _cores(text: object) -> float:
-    number = str(text)
-    return float(number[:-1]) / 1000 if number.endswith("m") else float(number)
+def _cores(quantity: object) -> float:
+    """Return how many cores a QUANTITY of Kubernetes is; from its suffix `k` on, more than any machine has."""
+    number, suffix = re.findall(r"(.+?(?:[eE][+-]?\d+)?)([a-zA-Z]*)\Z", str(quantity))[0]
+    return float(number) * {"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}.get(suffix, 1e3)
 
 
 def _policies(objects: list[Object], labels: dict[str, str], kept: dict[str, str]) -> list[Object]:
@@ -227,8 +228,8 @@ def _policies(objects: list[Object], labels: dict[str, str], kept: dict[str, str
         return any(selects(peer["podSelector"], pods) for peer in rule.get("from") or () if _near(peer))
 
     for policy in [item for item in objects if item["kind"] == "NetworkPolicy"]:
-        spec, name = policy["spec"], policy["metadata"]["name"]
-        chosen, rules = spec.get("podSelector") or {}, copy.deepcopy(spec.get("ingress") or [])
+        said, name = specified(policy), policy["metadata"]["name"]
+        chosen, rules = said.get("podSelector") or {}, copy.deepcopy(said.get("ingress") or [])
         more = [rule for rule in rules if let_in(rule, labels) and not let_in(rule, own)]
         for rule in more:
             rule["from"].append({"podSelector": ANY})
@@ -236,10 +237,10 @@ def _policies(objects: list[Object], labels: dict[str, str], kept: dict[str, str
         if more:
             inward = {"podSelector": chosen, "policyTypes": ["Ingress"], "ingress": rules}
             made.append(_object(policy["apiVersion"], "NetworkPolicy", metadata, inward))
-        reaches = "egress" in spec or "Egress" in spec.get("policyTypes", ())
+        reaches = "egress" in said or "Egress" in (said.get("policyTypes") or ())
         if reaches and selects(chosen, labels) and not selects(chosen, own):
             metadata = policy["metadata"] | {"name": f"{name}-workloads"}
-            without = {key: value for key, value in spec.items() if key != "ingress"}
+            without = {key: value for key, value in said.items() if key != "ingress"}
             made.append(_object(policy["apiVersion"], "NetworkPolicy", metadata, without | {"podSelector": ANY}))
     return made
 
@@ -257,7 +258,7 @@ def _web(objects: list[Object], web: Object, image: str, table: WorkloadTable) -
     _resources(container, table)
     if table.replicas is None and not table.max:
         return
-    scalers = [item for item in objects if (item.get("spec") or {}).get("scaleTargetRef", {}).get("name") == name]
+    scalers = [item for item in objects if scales(item)[1] == name]
     if table.replicas is not None:
         objects[:] = [item for item in objects if item not in scalers]
         web["spec"]["replicas"] = table.replicas

@@ -151,3 +151,11 @@ def test_what_is_no_manifest_is_bad_input(text: str, sentence: str) -> None:
         Manifest.parse(text)
     assert caught.value.sentence.startswith(sentence)
     assert caught.value.hint
+
+
+def test_a_null_is_as_if_left_out_where_kubernetes_reads_it() -> None:
+    nulls = '{"a": null, "b": [{"c": null, "d": 1}]}'
+    for version, expected in ("batch/v1", {"b": [{"d": 1}]}), ("x.io/v1", {"a": None, "b": [{"c": None, "d": 1}]}):
+        text = f'{{"apiVersion": "{version}", "kind": "X", "metadata": {{"name": "x"}}, "spec": {nulls}}}'
+        (thing,) = Manifest.parse(text).rolled_out
+        assert thing["spec"] == expected

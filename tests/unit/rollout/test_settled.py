@@ -187,3 +187,9 @@ def test_a_signal_ends_the_wait(site: Site, kubernetes: Kubernetes, monkeypatch:
     with pytest.raises(Interrupted):
         ask(site)
     timer.join()
+
+
+@pytest.mark.parametrize("target", ["x", None, {"kind": "Deployment"}, {"name": {}}])
+def test_an_autoscaler_of_nothing_scales_nothing(target: object) -> None:
+    autoscaler = item("HorizontalPodAutoscaler", "x", "autoscaling/v2", spec={"scaleTargetRef": target})
+    assert not settled._as_wanted(Manifest(rolled_out=(autoscaler,)), [])

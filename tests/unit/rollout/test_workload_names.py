@@ -91,7 +91,7 @@ def test_an_object_whose_selector_is_a_text_selects_by_no_label_that_is_known() 
     assert shaped(listed, mail=WORKER)["Probe", "theirs"] == listed
 
 
-@pytest.mark.parametrize(("kind", "most"), [("Deployment", 63), ("CronJob", 52), ("Job", 57)])
+@pytest.mark.parametrize(("kind", "most"), [("Deployment", 63), ("CronJob", 52), ("Job", 55)])
 def test_a_name_that_kubernetes_would_refuse_is_refused_first(kind: str, most: int) -> None:
     """A label's value has 63 characters. A cron job adds 11 to its name, each run of a hook a number."""
 
