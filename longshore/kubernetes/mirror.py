@@ -21,7 +21,10 @@ Object = dict[str, Any]
 KINDS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Pod", "Event")  # that explain a rollout
 # What a verdict needs of an object's metadata and spec.
 METADATA = ("name", "uid", "generation", "labels", "ownerReferences", "creationTimestamp", "deletionTimestamp")
-SPEC = ("replicas", "nodeName", "progressDeadlineSeconds", "paused", "updateStrategy", "ordinals", "suspend")
+SPEC = (
+    *("replicas", "nodeName", "progressDeadlineSeconds", "paused", "updateStrategy", "ordinals"),
+    *("suspend", "parallelism"),
+)
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 SELECTORS = {"Event": "&fieldSelector=type!%3DNormal"}
 STREAM = 30  # seconds after which the server ends a watch: a dead one goes unnoticed for no longer

@@ -70,7 +70,7 @@ def workloads(objects: Iterable[Object]) -> tuple[Workload, ...]:
         Workload(
             kind=item["kind"],
             name=item["metadata"]["name"],
-            images=_images(item["spec"]["template"]["spec"]),
+            images=_images(item["spec"] if item["kind"] == "Pod" else item["spec"]["template"]["spec"]),
             paused=bool(item["spec"].get("paused")),
             expires=item["spec"].get("ttlSecondsAfterFinished") is not None,
         )
@@ -90,14 +90,14 @@ def judge(workload: Workload, known: Objects) -> Verdict:
         return _job(workload, live, known)
     images = _images(live["spec"])
     for name, image in workload.images.items():
-        # By digest: an admission policy may well rewrite the registry.
-        if images.get(name, "").rpartition("@")[2] != image.rpartition("@")[2]:
+        # By digest: an admission policy may well rewrite the registry, and a tag to what it names.
+        if "@" in image and images.get(name, "").rpartition("@")[2] != image.rpartition("@")[2]:
             now = f"container {name} now has the image {images.get(name)}"
             return Verdict(Outcome.BAD, f"{workload.title} was changed by someone else: {now}")
     observed = live.get("status", {}).get("observedGeneration", 0)
     if observed < live["metadata"].get("generation", 0) and workload.kind != "Pod":
         return Verdict(Outcome.WAITING, f"waiting for Kubernetes to start on {workload.title}")
-    return JUDGES.get(workload.kind, _pod)(workload, live, known)
+    return JUDGES[workload.kind](workload, live, known)
 
 
 def together(verdicts: list[Verdict]) -> Verdict:
@@ -172,7 +172,7 @@ def _job(workload: Workload, live: Object, known: Objects) -> Verdict:
         return Verdict(Outcome.BAD, f"{workload.title} failed: {why}", names, wanted=1)
     if condition(live, "Complete").get("status") == "True":
         return Verdict(Outcome.GOOD, f"{workload.title} completed", ready=1, wanted=1)
-    if live["spec"].get("suspend"):
+    if live["spec"].get("suspend") or live["spec"].get("parallelism") == 0:
         return Verdict(Outcome.GOOD, f"{workload.title} is suspended")
     running = Verdict(Outcome.WAITING, f"{workload.title} is running", names, wanted=1)
     for pod in pods:
@@ -187,11 +187,13 @@ def _job(workload: Workload, live: Object, known: Objects) -> Verdict:
 
 
 def _pod(workload: Workload, live: Object, known: Objects) -> Verdict:
-    """A pod that belongs to no workload: what a manifest rolls out has none (`JUDGES`)."""
+    """A pod that belongs to no workload, and may end as a Job's does."""
+    if live.get("status", {}).get("phase") == "Succeeded":
+        return Verdict(Outcome.GOOD, f"{workload.title} completed", ready=1, wanted=1)
     return _judged(workload, [live], known, wanted=1, complete=True, trouble=None)
 
 
-JUDGES = {"Deployment": _deployment, "StatefulSet": _stateful_set, "DaemonSet": _daemon_set, "Job": _job}
+JUDGES = {"Deployment": _deployment, "StatefulSet": _stateful_set, "DaemonSet": _daemon_set, "Job": _job, "Pod": _pod}
 
 
 def _judged(

@@ -101,6 +101,14 @@ def test_an_image_that_somebody_put_in_its_place_is_bad_and_named() -> None:
     assert said.sentence == f"deployment app was changed by someone else: container app now has the image {OLD}"
 
 
+@pytest.mark.parametrize("image", ["mirror:5000/proxy:1", "proxy:1@sha256:found"])
+def test_an_image_named_by_its_tag_may_be_one_that_a_webhook_wrote_in_its_place(image: str) -> None:
+    edited = deployment()
+    edited["spec"] = {"replicas": 3, "template": {"spec": {"containers": [{"name": "proxy", "image": image}]}}}
+    by_tag = Workload(kind="Deployment", name="app", images={"proxy": "proxy:1"})
+    assert "changed by someone else" not in judge(by_tag, known(Deployment=[edited])).sentence
+
+
 def test_a_pod_that_runs_another_digest_is_bad() -> None:
     stranger = pod("app-3", container={"imageID": OLD})
     said = verdict(deployment(), pods=[*THREE[:2], stranger])

@@ -106,6 +106,20 @@ def test_a_job_that_is_suspended_or_gone_with_its_time_to_live_is_not_waited_for
     assert judge(replace(workload, expires=False), known(Job=[])).outcome is Outcome.BAD
 
 
+def test_a_job_of_no_pods_at_once_is_suspended() -> None:
+    job = {"metadata": {"name": "seed", "uid": "j"}, "spec": {"parallelism": 0, "template": TEMPLATE}}
+    said = judge(Workload(kind="Job", name="seed"), known(Job=[job]))
+    assert (said.outcome, said.sentence) == (Outcome.GOOD, "job seed is suspended")
+
+
+def test_a_pod_of_a_manifest_is_judged_by_itself() -> None:
+    (workload,) = workloads([item("Pod", "app-1", spec=TEMPLATE["spec"])])
+    assert judge(workload, known(Pod=[pod("app-1")])).outcome is Outcome.GOOD
+    assert judge(workload, known(Pod=[pod("app-1", ready=False)])).outcome is Outcome.WAITING
+    assert judge(workload, known(Pod=[pod("app-1", ready=False, phase="Succeeded")])).outcome is Outcome.GOOD
+    assert judge(workload, known(Pod=[])).outcome is Outcome.BAD
+
+
 def test_every_kind_of_a_manifest_that_makes_pods_is_judged() -> None:
     objects = [item("Service", "app")]
     objects += [item(kind, "x", "apps/v1", spec={"template": TEMPLATE}) for kind in ("Deployment", "StatefulSet")]
