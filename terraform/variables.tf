@@ -7,8 +7,8 @@ variable "project" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,14}[a-z0-9]$", var.project))
-    error_message = "project must be 2 to 16 lower-case letters, digits or dashes, starting with a letter."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,14}[a-z0-9]$", var.project)) && !can(regex("^kube-|^sg-|^default$|--", var.project))
+    error_message = "project must be 2 to 16 lower-case letters, digits or single dashes, starting with a letter, neither default nor with kube- or sg- before it."
   }
 }
 
@@ -256,8 +256,8 @@ variable "app_namespace" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.app_namespace)) && !startswith(var.app_namespace, "kube-")
-    error_message = "app_namespace must be a Kubernetes name that does not start with kube-."
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.app_namespace)) && !can(regex("^kube-|^default$", var.app_namespace))
+    error_message = "app_namespace must be a Kubernetes name that is not default and does not start with kube-."
   }
 }
 

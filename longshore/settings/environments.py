@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from longshore.settings.rollout import Budgets, Patience
-from longshore.settings.values import Account, Deadline, FreePort, Region, Resolver, Seconds
+from longshore.settings.values import Account, Deadline, FreePort, Namespace, Region, Resolver, Seconds, SecretName
 from longshore.settings.workloads import WorkloadSize
 
 
@@ -37,7 +37,7 @@ class EnvironmentTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     region: Region = "eu-central-1"
     account: Account = ""
-    namespace: str = ""
+    namespace: Namespace = ""
     overlay: str = ""
     variables_file: str = ""
     variables: dict[str, str | int | float | bool | list[str]] = {}
@@ -49,7 +49,7 @@ class EnvironmentTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rollout_deadline: Deadline = 300.0
     hook_deadline: Deadline = 600.0
     lease_wait: Seconds = 600.0
-    secrets: dict[str, str] = {}
+    secrets: dict[SecretName, str] = {}
     workloads: dict[str, WorkloadSize] = {}
     resolvers: list[Resolver] = []
     verify_deadline: Deadline = 60.0

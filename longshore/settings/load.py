@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -66,9 +67,8 @@ def load(root: Path, environ: Mapping[str, str]) -> Settings:
             where = mistakes.where(text, ("environments", name, "local", "context"), variables)
             hint = "registry: where that cluster pulls images from; node_address: where its NodePorts answer"
             raise BadInput(f"{where} needs `registry` and `node_address` as well", hint=hint)
-        for decided in DECIDED & table.variables.keys():
-            where = mistakes.where(text, ("environments", name, "variables", decided), variables)
-            raise BadInput(f"{where} is no variable to set: another key of {FILE} decides it", hint=DECIDED_HINT)
+        for key, value in table.variables.items():
+            _check_variable(key, value, mistakes.where(text, ("environments", name, "variables", key), variables))
         _check_canary(table, mistakes.where(text, ("environments", name, "canary"), variables))
         environments[name] = _resolve(name, table, document.project.name, root, host, found)
     if document.cache.remote and not document.cache.account:
@@ -195,6 +195,13 @@ def _check_review(document: Document, text: str) -> None:
     if review.environment in last and document.environments[review.environment].protected:
         hint = "name an earlier environment, such as staging: what runs beside it is what nobody has reviewed yet"
         raise BadInput(f"{where} is {review.environment}, which users are served from", hint=hint)
+
+
+def _check_variable(name: str, value: object, where: str) -> None:
+    if name in DECIDED:
+        raise BadInput(f"{where} is no variable to set: another key of {FILE} decides it", hint=DECIDED_HINT)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadInput(f"{where} is {value}, and Terraform has no such number", hint="write a finite one")
 
 
 def _check_canary(table: EnvironmentTable, where: str) -> None:

@@ -16,8 +16,10 @@ Cores = Annotated[float, Meta(ge=0, description="0 or more cores")]
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 FreePort = Annotated[int, Meta(ge=1024, le=65535, description="a port from 1024 to 65535")]
 
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5]))))"
 Resolver = Annotated[
-    str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+(:\d+)?\Z", description="an IPv4 address, with or without a port")
+    str, Meta(pattern=rf"^{_BYTE}(\.{_BYTE}){{3}}(:{_PORT})?\Z", description="an IPv4 address, with or without a port")
 ]
 
 # The rule of terraform/variables.tf. Whether there is such a region, botocore's data says when it is first used.
@@ -54,10 +56,30 @@ Reason = Annotated[
     Meta(pattern=r"^(?=.*\w)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+\Z", description="a sentence that says why, in one line"),
 ]
 
-# The rules of terraform/variables.tf: AWS limits the length of the names that are made from these two.
+# The rules of terraform/variables.tf: AWS limits the length of the names that are made from these two, ECR takes no two
+# dashes in a row, security groups have no name in `sg-`, and Kubernetes' own namespaces are no project's.
 _LETTERS = "lower-case letters, digits and dashes, from a letter to a letter or digit"
 ProjectName = Annotated[
-    str, Meta(pattern=r"^[a-z][a-z0-9-]{0,14}[a-z0-9]\Z", description=f"a name of 2 to 16 {_LETTERS}")
+    str,
+    Meta(
+        pattern=r"^(?!kube-|sg-|default\Z|.*--)[a-z][a-z0-9-]{0,14}[a-z0-9]\Z",
+        description=f"a name of 2 to 16 {_LETTERS}, not `default` nor with `--`, and not from `kube-` or `sg-` on",
+    ),
+]
+Namespace = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!kube-|default\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?\Z",
+        description="a namespace of its own, of up to 63 lower-case letters, digits and dashes",
+    ),
+]
+# A key of a Kubernetes Secret, and with `_FILE` behind it the name of a variable.
+SecretName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!\.\.|\.\Z)[A-Za-z._-][A-Za-z0-9._-]{0,252}\Z",
+        description="a name of a file and a variable: letters, digits, dots, dashes, underscores",
+    ),
 ]
 EnvironmentName = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9-]{0,19}[a-z0-9]\Z", description=f"a name of 2 to 21 {_LETTERS}")

@@ -184,8 +184,9 @@ run "refuses_the_fifth" {
   command = plan
 
   variables {
+    project       = "my--shop"
     node_max_size = 101
   }
 
-  expect_failures = [var.node_max_size]
+  expect_failures = [var.project, var.node_max_size]
 }

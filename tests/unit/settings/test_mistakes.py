@@ -62,12 +62,17 @@ def line(start: str) -> int:
         ("rollout_deadline = 600", "rollout_deadline = 1e9", "not 1 to 86400 seconds", ""),
         ('name = "shop"', 'name = "Shop"', "project.name is 'Shop', not a name of 2 to 16 lower-case letters", ""),
         ('name = "shop"', 'name = "my_shop"', "project.name is 'my_shop', not a name of 2 to 16", ""),
+        ('name = "shop"', 'name = "my--shop"', "project.name is 'my--shop', not a name of 2 to 16", ""),
+        ('name = "shop"', 'name = "kube-shop"', "project.name is 'kube-shop', not a name of 2 to 16", ""),
+        ('name = "shop"', 'name = "sg-shop"', "project.name is 'sg-shop', not a name of 2 to 16", ""),
         ('name = "shop"', 'name = "a-name-that-is-too-long"', "not a name of 2 to 16", ""),
         ('name = "shop"', 'name = "shop"\nid = "x"', "project.id is not a setting", "known here: name"),
         ('region = "eu-central-1"', 'region = ""', "region is '', not a region of AWS, such as", ""),
         ('region = "eu-central-1"', 'region = "Frankfurt"', "region is 'Frankfurt', not a region of AWS", ""),
         ('account = "111111111111"', 'account = "1111"', "account is '1111', not the number of an AWS account", ""),
         ("https_port = 8443", 'region = "eu-west-1"', "environments.local.variables.region is no variable to set", ""),
+        ("https_port = 8443", "a = nan", "environments.local.variables.a is nan, and Terraform has no such number", ""),
+        ("https_port = 8443", "a = -inf", "environments.local.variables.a is -inf, and Terraform has no", ""),
         ("https_port = 8443", 'project = "x"', "environments.local.variables.project is no variable to set", "`name`"),
         ("[environments.staging]", "[environments.Blue]", "environments.Blue is 'Blue', not a name of 2 to 21", ""),
     ],
@@ -114,3 +119,39 @@ def test_what_is_missing_or_no_table_is_a_mistake(tmp_path: Path, text: str, sen
         read(tmp_path, text)
     assert sentence in caught.value.sentence
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["1.1.1.1:99999", "1.1.1.1:0", "999.999.999.999", "256.1.1.1", "\u0661.1.1.1", "1.1.1", "01.1.1.1", "1.1.1.1:"],
+)
+def test_what_no_name_server_can_be_asked_at_is_a_mistake(tmp_path: Path, address: str) -> None:
+    with pytest.raises(BadInput, match=r"environments.a1.resolvers.0 is .*, not an IPv4 address"):
+        read(tmp_path, f'{SHOP}resolvers = ["{address}"]\n')
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "255.249.199.0:65535", "10.0.0.10:53", "127.0.0.1:1"])
+def test_a_name_server_has_an_address_and_a_port(tmp_path: Path, address: str) -> None:
+    assert read(tmp_path, f'{SHOP}resolvers = ["{address}"]\n').environments["a1"].resolvers == [address]
+
+
+@pytest.mark.parametrize("name", ["Shop_X", "a/b", "-x", "x-", "x" * 64, "kube-system", "default"])
+def test_a_namespace_that_cannot_be_the_applications_own_is_a_mistake(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match=f"environments.a1.namespace is '{name}', not a namespace of its own"):
+        read(tmp_path, f'{SHOP}namespace = "{name}"\n')
+
+
+@pytest.mark.parametrize("name", ["", "x", "kube", "default-shop", "x" * 63])
+def test_a_namespace_is_any_other_name_of_kubernetes(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path, f'{SHOP}namespace = "{name}"\n').environments["a1"].namespace == (name or "shop")
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "..", ".", "..a", "", "ä", "a=b", "x" * 300])
+def test_a_secret_whose_name_no_file_and_variable_can_have_is_a_mistake(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match=r"environments.a1.secrets.* is .*, not a name of a file and a variable"):
+        read(tmp_path, f'{SHOP}secrets = {{ "{name}" = "id" }}\n')
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "db.password", "tls-key", "_x", ".pgpass", "x" * 253])
+def test_a_secret_is_called_as_kubernetes_lets_it(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path, f'{SHOP}secrets = {{ "{name}" = "id" }}\n').environments["a1"].secrets == {name: "id"}
