@@ -18,6 +18,7 @@ from longshore.process.command import Command, change, query
 from longshore.process.runner import Runner
 
 NEEDED = {12: "CAP_NET_ADMIN", 21: "CAP_SYS_ADMIN"}
+IFF_UP = 1  # of an interface's flags
 SWITCH = ("ip", "link", "add", "switch", "up", "type", "bridge")
 TRUNK = "trunk"  # the first node's interface to the other one, and its end in the switch
 WIRE = Path(__file__).parent / "node" / "wire.sh"
@@ -43,18 +44,26 @@ def ready(layout: Layout) -> bool:
 
 def _missing(layout: Layout) -> tuple[Layout, ...]:
     """Return the first node whose namespace or link is missing, and those after it, which are plugged into it."""
-    there = [os.path.ismount(node.net) and has_link(node) for node in layout.nodes]
+    there = [os.path.ismount(node.net) and _linked(node) for node in layout.nodes]
     return () if all(there) else layout.nodes[there.index(False) :]
 
 
 def has_link(layout: Layout) -> bool:
-    """Whether the node's link exists."""
+    """Whether the node's link exists, be it in part."""
     return Path("/sys/class/net", layout.interface).exists()
+
+
+def _linked(layout: Layout) -> bool:
+    """Whether the node's link is whole: the last thing that `make_link` does is to set it up."""
+    try:
+        return bool(int(Path("/sys/class/net", layout.interface, "flags").read_text(), 16) & IFF_UP)
+    except OSError:
+        return False
 
 
 def reachable(layout: Layout) -> bool:
     """Whether the node's address is one of this machine. Without the link, packets to it take the default route."""
-    return layout.existing is not None or has_link(layout)
+    return layout.existing is not None or _linked(layout)
 
 
 def inside(layout: Layout, *argv: str) -> tuple[str, ...]:
@@ -75,8 +84,9 @@ def start(layout: Layout, runner: Runner) -> None:
         if not os.path.ismount(node.net):
             node.run.mkdir(parents=True, exist_ok=True)
             node.net.touch()
-            runner.run(change("unshare", f"--net={node.net}", *(("true",) if node.number == 1 else SWITCH)))
+            runner.run(change("unshare", f"--net={node.net}", "true"))
         if node.number > 1:  # before the link, which shows that this was done
+            runner.run(change(*inside(node, *SWITCH)), check=False)  # a start that was cut off may have left it
             runner.run(change(*inside(layout, "ip", "link", "delete", TRUNK)), check=False)  # an earlier one
             for command in make_trunk(layout, node):
                 runner.run(command)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pytest
 from localcloud import lifecycle, network
 from localcloud.node import control
 from longshore.errors import Failure
-from longshore.process.command import query
+from longshore.process.command import change, query
 from longshore.rollout.lease import BEAT
 from tests.integration.live_node import Live, make, silent
 
@@ -186,6 +187,24 @@ def test_down_after_a_half_made_start(make: Callable[[], Live]) -> None:
     half.runner.run(query("ip", "link", "delete", half.layout.interface))
     lifecycle.down(half.layout, half.runner, silent)
     assert list(lifecycle.remains(half.layout)) == []
+
+
+@pytest.mark.parametrize("done", range(5))
+def test_a_link_that_was_cut_off_in_the_making_is_made_anew(make: Callable[[], Live], done: int) -> None:
+    half = make()
+    layout, runner = half.layout, half.runner
+    network.start(layout, runner)
+    try:
+        runner.run(change("ip", "link", "delete", layout.interface))
+        for command in network.make_link(layout)[:done]:
+            runner.run(command)
+        assert network.ready(layout) == network.reachable(layout) == (done == 4)
+        network.start(layout, runner)
+        assert network.ready(layout)
+        with pytest.raises(ConnectionRefusedError):  # by the node: nothing listens there
+            socket.create_connection((layout.node_ip, 9), timeout=5)
+    finally:
+        network.stop(layout, runner)
 
 
 def _started(live: Live) -> list[str]:
