@@ -6,7 +6,6 @@ longshore/gates/reports.py, since exit codes say less: several of these end with
 
 from __future__ import annotations
 
-import os
 import re
 import site
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ ALEMBIC = (
 )
 QUIET = ("--quiet", "--no-header", "--tb=short", "--color=no")
 # A home in which ruff finds neither a configuration nor what the user has git ignore everywhere; Python's is the same.
-NOBODY = {"HOME": os.devnull, "XDG_CONFIG_HOME": os.devnull, "PYTHONUSERBASE": site.getuserbase()}
+NOBODY = {"HOME": "/dev/null", "XDG_CONFIG_HOME": "/dev/null", "PYTHONUSERBASE": site.getuserbase()}
 START = "LONGSHORE_START"
 # Pytest with its plugins, which waits before it looks at any file of the sources. Pods that start come before it; once
 # it tests, it comes before old pods that end, where the user may say so.
