@@ -57,6 +57,7 @@ def process_environment() -> dict[str, str]:
 def load(root: Path, environ: Mapping[str, str]) -> Settings:
     """Read ROOT/longshore.toml and the overrides in ENVIRON. Raises BadInput, with file and line, for any mistake."""
     text = read(root)
+    _check_encoding(environ)
     data, variables = _values(text, environ)
     document: Document = mistakes.convert(data, Document, text, variables)
     host, found = Host.read(environ), of_shell(environ)
@@ -202,6 +203,15 @@ def _check_variable(name: str, value: object, where: str) -> None:
         raise BadInput(f"{where} is no variable to set: another key of {FILE} decides it", hint=DECIDED_HINT)
     if isinstance(value, float) and not math.isfinite(value):
         raise BadInput(f"{where} is {value}, and Terraform has no such number", hint="write a finite one")
+
+
+def _check_encoding(environ: Mapping[str, str]) -> None:
+    """Raise BadInput for a variable of ours whose name or value is not UTF-8; the value may be secret."""
+    for name, value in environ.items():
+        both = name + value
+        if name.startswith("LONGSHORE_") and both.encode(errors="replace") != os.fsencode(both):
+            shown = name.encode(errors="backslashreplace").decode()
+            raise BadInput(f"{shown} is not UTF-8", hint="take the variable out, or write it in UTF-8")
 
 
 def _check_canary(table: EnvironmentTable, where: str) -> None:

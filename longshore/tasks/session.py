@@ -74,14 +74,14 @@ class Session:
         self._taking = threading.Lock()
 
     def __enter__(self) -> Self:
-        from longshore.errors import Failure, Unexpected
+        from longshore.errors import Failure, Unexpected, of_system
 
         try:
             self._prepare()
         except Failure as failure:
             raise self._ended(failure) from None
         except Exception as error:  # noqa: BLE001 (whatever it is, it ends as a sentence)
-            raise self._ended(Unexpected(error)) from None
+            raise self._ended(of_system(error) or Unexpected(error)) from None
         return self
 
     def _prepare(self) -> None:

@@ -85,3 +85,14 @@ def test_an_environment_may_be_protected_by_a_variable_and_every_override_is_tol
         "LONGSHORE__ENVIRONMENTS__LOCAL__PROTECTED": "environments.local.protected",
     }
     assert read(tmp_path, GOOD).overrides == {}
+
+
+@pytest.mark.parametrize(
+    "variable", ["LONGSHORE__\udcff", "LONGSHORE__PROJECT__NAME", "LONGSHORE_RESULTS_KEY", "LONGSHORE_CHECKOUT"]
+)
+def test_a_variable_that_is_not_utf_8_is_a_mistake_that_shows_no_value(tmp_path: Path, variable: str) -> None:
+    with pytest.raises(BadInput, match="is not UTF-8") as caught:
+        read(tmp_path, GOOD, **{variable: "sesame\udcff"})
+    assert caught.value.sentence.startswith(variable.partition("\udcff")[0])
+    assert "sesame" not in caught.value.sentence + caught.value.hint
+    (caught.value.sentence + caught.value.hint).encode()

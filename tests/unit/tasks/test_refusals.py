@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import errno
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from invoke.exceptions import Exit
 
 from longshore.errors import BadInput
 from longshore.graph.steps import Graph
+from longshore.process import logs
 from longshore.process.runner import Runner
 from longshore.settings import load as configuration
 from longshore.snapshot.snapshot import Snapshot
@@ -155,3 +158,17 @@ def test_a_pipeline_that_cannot_be_run_has_a_hint(provider: str, event: str, hin
     with pytest.raises(BadInput, match=r"ci\.run knows no .* 'x'") as refused:
         rehearse.run(Session(), "local", provider, event, "", "")
     assert refused.value.hint == hint
+
+
+def test_a_working_folder_that_cannot_be_read_is_a_precondition(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(folder: Path) -> Path:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(logs, "folder", refused)
+    with pytest.raises(Exit) as caught, Session():
+        pass
+    assert caught.value.code == 3
+    assert "cannot be used: Permission denied" in capsys.readouterr().out
