@@ -94,7 +94,9 @@ class Memory:
 
     def get(self, name: str) -> dict[str, Any]:
         try:
-            return from_json((self.folder / f"{name}.json").read_bytes(), dict[str, Any])
+            record: dict[str, Any] = from_json((self.folder / f"{name}.json").read_bytes(), dict[str, Any])
+            msgspec.json.encode(record)  # a ValueError where half a surrogate pair is left of a text
+            return record
         except (OSError, ValueError):
             return {}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from longshore.errors import LockHeld
-from longshore.files import locked, write_if_changed
+from longshore.files import Memory, locked, write_if_changed
 
 
 def test_only_a_change_is_written(tmp_path: Path) -> None:
@@ -57,3 +57,10 @@ def test_waiting_for_a_lock_ends_with_an_exception_of_the_wait(tmp_path: Path) -
 
     with locked(tmp_path / "lock"), pytest.raises(KeyboardInterrupt), locked(tmp_path / "lock", give_up):
         pass
+
+
+def test_a_memory_with_half_a_surrogate_pair_is_empty(tmp_path: Path) -> None:
+    """No program could be told what it says."""
+    for record in ('{"\\ud800": 1}', '{"a": ["\\ud800"]}'):
+        (tmp_path / "damaged.json").write_text(record)
+        assert Memory(tmp_path).get("damaged") == {}

@@ -106,6 +106,15 @@ def test_a_damaged_file_is_a_miss_with_a_warning(checkout: Checkout, kind: str, 
     assert checkout.run() == "unchanged"
 
 
+@pytest.mark.parametrize("pointer", [b"a\0b", b"../../x", b"a" * 5000, b"\xff", b""])
+def test_a_damaged_memory_of_the_last_run_is_none(checkout: Checkout, pointer: bytes) -> None:
+    checkout.run()
+    checkout.only("last").write_bytes(pointer)
+    cache = checkout.open()
+    assert cache.last(checkout.step) is None
+    assert checkout.run() == "known from an earlier run"
+
+
 def test_an_entry_under_another_steps_key_is_a_miss(checkout: Checkout) -> None:
     checkout.run()
     entry = checkout.only("entries")
