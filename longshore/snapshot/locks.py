@@ -252,5 +252,5 @@ def _origin(package: dict[str, Any]) -> tuple[str, str]:
     """Return where PACKAGE comes from, in words of uv's lock (a key of `source`), Poetry's (its `type`) or PDM's."""
     source = package.get("source", package)
     if kind := source.get("type", ""):
-        return ("", "") if kind in ("legacy", "pypi") else (kind, str(source.get("url", "")))
+        return ("", "") if kind in ("legacy", "pypi") else (str(kind), str(source.get("url", "")))
     return next(((key, str(source[key])) for key in ("git", "url", *LOCAL) if key in source), ("", ""))

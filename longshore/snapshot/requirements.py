@@ -57,7 +57,7 @@ def of(said: Iterable[tuple[str, str]], sources: Snapshot, files: dict[str, None
     for kind, line in said:
         place = WHEELS.match(line) or PLACE.match(line)
         path = posixpath.normpath(folder + place[1]) if place else ""
-        if place and path == posixpath.normpath(folder):
+        if place and place.re is PLACE and path == posixpath.normpath(folder):
             itself = True
             extras += [extra.strip() for extra in (place[2] or "").split(",") if extra.strip()]
         elif place and (inside := _inside(place, path, sources)):  # as it is now, since a virtualenv is shared
@@ -79,7 +79,10 @@ def of(said: Iterable[tuple[str, str]], sources: Snapshot, files: dict[str, None
 
 def _inside(place: re.Match[str], path: str, sources: Snapshot) -> list[str]:
     """Return the files of the repository that PATH is or holds, if pip takes PLACE, which names it, for a path."""
-    if place.re is WHEELS or place[1].startswith(".") or "/" in place[1] or place[1].endswith(ARCHIVES):
+    if place.re is WHEELS:  # pip looks at archives there, and no deeper
+        archives = (name for name in sources.entries if name.endswith(ARCHIVES))
+        return [name for name in archives if posixpath.normpath(posixpath.dirname(name)) == path]
+    if place[1].startswith(".") or "/" in place[1] or place[1].endswith(ARCHIVES):
         return [name for name in sources.entries if name == path or name.startswith(f"{path}/")]
     return []
 

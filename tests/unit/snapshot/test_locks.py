@@ -96,6 +96,11 @@ def test_a_lock_below_the_top_pins_what_it_would_at_the_top(tmp_path: Path, lock
     assert "flask==2.2.5" in locks.pins(lock, written(tmp_path, {lock: text}))
 
 
+def test_a_lock_that_says_where_from_in_no_words_is_read_all_the_same(tmp_path: Path) -> None:
+    text = '[[package]]\nname = "a"\nsource = { type = [1] }\n'
+    assert locks.elsewhere("uv.lock", written(tmp_path, {"uv.lock": text})) == (frozenset({"[1]"}), ())
+
+
 @pytest.mark.parametrize("text", ["[", "package = 1", "[[package]]\nversion = 1", "package = [1]"])
 @pytest.mark.parametrize("name", ["uv.lock", "pylock.toml", "Pipfile.lock"])
 def test_a_damaged_lock_is_a_sentence(name: str, text: str) -> None:
@@ -227,3 +232,10 @@ def test_a_folder_of_wheels_decides_what_is_installed(tmp_path: Path, line: str)
     assert found.files == ("a.txt", "wheels/ours-1.whl")
     other = requirements.read("a.txt", written(tmp_path, {"a.txt": "--find-links https://example.com/wheels\n"}))
     assert (other.lines, other.local) == (("--find-links https://example.com/wheels",), False)
+
+
+@pytest.mark.parametrize("line", ["--find-links .", "-f ./", "-f."])
+def test_the_top_may_be_the_folder_of_wheels(tmp_path: Path, line: str) -> None:
+    found = requirements.read("a.txt", written(tmp_path, {"a.txt": f"{line}\nflask\n", "ours-1.whl": "", "b.py": ""}))
+    assert (found.lines, found.project) == (("--find-links ./.", "flask"), None)
+    assert (found.files, found.local) == (("a.txt", "ours-1.whl"), True)
