@@ -10,6 +10,8 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable
 
+from longshore.errors import BadInput
+
 IGNORE = ".dockerignore"
 # What is left out where Longshore makes the Dockerfile and no ignore file says otherwise: what only a repository needs.
 ONLY = ("k8s", "terraform", "tests", "docs", "longshore.toml", "tasks.py", "noxfile.py", "**/__pycache__", "**/*.pyc")
@@ -19,7 +21,9 @@ KEPT = (
     *(".babelrc*", ".browserslistrc", ".parcelrc", ".postcssrc*", ".swcrc"),
 )
 GENERATED = "".join(f"{line}\n" for line in (".*", *(f"!{name}" for name in KEPT), *ONLY))
-_PIECES = re.compile(r"\*\*/?|\*|\?|\[\^?[^\]]+\]|\\.|.", re.DOTALL)
+_PIECES = re.compile(
+    r"(?:\*\*/)+|\*\*|\*|\?|\[(?:\^|(?!\^))(?:(?:\\.|[^\]\\-])(?:-(?:\\.|[^\]\\-]))?)+\]|\\.|.", re.DOTALL
+)
 
 
 def ignore_file(dockerfile: str, names: Iterable[str]) -> str:
@@ -27,9 +31,15 @@ def ignore_file(dockerfile: str, names: Iterable[str]) -> str:
     return next((name for name in (f"{dockerfile}{IGNORE}", IGNORE) if name in names), "")
 
 
-def selector(text: str) -> Callable[[str], bool]:
-    """Return a test for the names of files that the ignore file TEXT leaves in the context."""
-    rules = [rule for line in text.removeprefix("\ufeff").splitlines() if (rule := _rule(line))]
+def selector(text: str, file: str = IGNORE) -> Callable[[str], bool]:
+    """Return a test for the names of files that TEXT, of the ignore FILE, leaves in the context. Raises BadInput."""
+    rules = []
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+        try:
+            rules += [rule] if (rule := _rule(line)) else []
+        except re.error as problem:
+            hint = "`\\[` is a bracket itself; Docker takes no such pattern either"
+            raise BadInput(f"{file}:{number}: {line.strip()} is no pattern: {problem}", hint=hint) from None
     folders: dict[str, tuple[bool, ...]] = {"": (False,) * len(rules)}
 
     def fitting(name: str) -> tuple[bool, ...]:
@@ -57,11 +67,34 @@ def _rule(line: str) -> tuple[re.Pattern[str], bool] | None:
         return None
     leaves_out = not pattern.startswith("!")
     pattern = posixpath.normpath(pattern.removeprefix("!").strip()).lstrip("/")
-    return re.compile("".join(map(_regex, _PIECES.findall(pattern))), re.DOTALL), leaves_out
+    return re.compile(_whole(_PIECES.findall(pattern)), re.DOTALL), leaves_out
+
+
+def _whole(pieces: list[str]) -> str:
+    """Return PIECES of a pattern as one expression.
+
+    What a star took stays once the next star, which may take as much, is reached: else many stars would take hours.
+    """
+    text, begun, star = "", 0, ""
+    for piece in pieces:
+        if piece.startswith("*"):
+            if star and piece in (star, "**"):
+                text = f"{text[:begun]}(?>{text[begun:]})"
+            begun, star = len(text), "" if piece.endswith("/") else piece
+        elif piece.startswith("["):  # it may fit a slash
+            star = ""
+        text += _regex(piece)
+    return text
 
 
 def _regex(piece: str) -> str:
-    special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    if piece in special or (piece.startswith("[") and len(piece) > 1):
-        return special.get(piece, piece)
-    return re.escape(piece[1:] if piece.startswith("\\") and len(piece) > 1 else piece)
+    if piece.startswith("["):
+        if len(piece) == 1:
+            raise re.error("a bracket that nothing closes")
+        return "[" + re.sub(
+            r"\\(.)|([\[&~|])", lambda found: re.escape(found[1] or found[2]), piece[1:], flags=re.DOTALL
+        )
+    if piece.startswith("**/"):
+        return "(?:.*/)?"
+    special = {"**": ".*?", "*": "[^/]*?", "?": "[^/]"}
+    return special.get(piece) or re.escape(piece[1:] if piece.startswith("\\") and len(piece) > 1 else piece)

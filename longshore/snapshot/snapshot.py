@@ -73,6 +73,6 @@ def context_of(entries: Mapping[str, str], read: Callable[[str], bytes], dockerf
     """Return `Snapshot.context` of the files ENTRIES, of which READ returns what one holds."""
     ignore = context.ignore_file(dockerfile, entries)
     made = "" if dockerfile in entries else context.GENERATED
-    kept = context.selector(read(ignore).decode(errors="replace") if ignore else made)
+    kept = context.selector(read(ignore).decode(errors="replace") if ignore else made, ignore)
     always = {ignore, dockerfile}
     return tuple(sorted(name for name in entries if name in always or kept(name)))

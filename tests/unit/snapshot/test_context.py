@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from longshore.errors import BadInput
 from longshore.snapshot import context
 from tests.unit.sources import snapshot_of
 
@@ -39,6 +41,17 @@ OURS = "*\n!application\n!requirements/application.txt\n**/__pycache__\n**/*.pyc
         ("file.?\n", "file.c", False),
         ("file.[ch]\n", "file.c", False),
         ("file.[^ch]\n", "file.c", True),
+        ("foo[\\]]\n", "foo]", False),
+        ("foo[\\]]\n", "foo\\", True),
+        ("foo[^\\]x]\n", "foo]", True),
+        ("foo[a\\-c]\n", "foob", True),
+        ("foo[[&&|]\n", "foo[", False),
+        ("*a*b?c\n", "abaxbbcc", False),
+        ("*a*b?c\n", "abaxbc", True),
+        ("*a**/c\n", "xaac", False),
+        ("**a*b\n", "a/ab", False),
+        ("*a**b\n", "xa/y/ab", False),
+        ("*[^a]*\n", "bb/a", False),
         ("a+b\n", "a+b", False),
         ("\\#a\n", "#a", False),
         ("docs/../src\n", "src/a.py", False),
@@ -47,6 +60,21 @@ OURS = "*\n!application\n!requirements/application.txt\n**/__pycache__\n**/*.pyc
 )
 def test_an_ignore_file_is_read_as_docker_reads_it(ignored: str, name: str, kept: bool) -> None:
     assert context.selector(ignored)(name) is kept
+
+
+@pytest.mark.parametrize("pattern", ["[z-a]", "[\\]", "[a--b]", "[^]", "[a-\\]", "[]", "[-a]*", "a[", "!x["])
+def test_what_docker_takes_for_no_pattern_is_named_with_its_line(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "web.dockerignore").write_text(f"# ours\n\n{pattern}\n")
+    with pytest.raises(BadInput, match=r"^web\.dockerignore:3: ") as refused:
+        snapshot_of(tmp_path).context("web")
+    assert pattern in refused.value.sentence
+
+
+@pytest.mark.parametrize("pattern", ["**/" * 30 + "x", "*a" * 30 + "b", "**a" * 30 + "b"])
+def test_many_stars_take_no_seconds(pattern: str) -> None:
+    name, began = f"{'a' * 60}/" * 8 + "a" * 60, time.monotonic()
+    assert context.selector(f"{pattern}\n")(name)
+    assert time.monotonic() - began < 1
 
 
 def test_an_ignore_file_may_belong_to_one_dockerfile() -> None:
