@@ -107,7 +107,7 @@ def _template(item: Object) -> Object | None:
         spec = (spec.get("jobTemplate") or {}).get("spec") or {}
     template = spec.get("template")
     pod = template.get("spec") if isinstance(template, dict) else None
-    return template if isinstance(pod, dict) and pod.get("containers") else None
+    return template if isinstance(pod, dict) and isinstance(pod.get("containers"), list) else None
 
 
 def _own(item: Object, image: str) -> list[Object]:

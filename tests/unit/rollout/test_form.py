@@ -115,6 +115,9 @@ BESIDE = {
     "a Service without a spec": item("Service", "other"),
     "a policy without a spec": item("NetworkPolicy", "other", POLICY),
     "a resource of somebody's": item("Thing", "other", "x.io/v1", spec="hello"),
+    "a template of somebody's": item(
+        "Thing", "other", "x.io/v1", spec={"template": {"spec": {"containers": {"a": "b"}}}}
+    ),
     "an autoscaler of a text": scaler("x"),
     "an autoscaler of nothing": scaler({"kind": "Deployment"}),
     "a hook with nulls": odd_hook(ttlSecondsAfterFinished=None, parallelism=None),
