@@ -43,9 +43,12 @@ class Session:
     runner: Runner
 
     def __init__(self, *, as_json: bool = False) -> None:
+        from longshore.process.cancellation import Cancellation
+
+        self.cancellation = Cancellation()
+        self.cancellation.install()  # before all that takes time to load
         from longshore.console.lines import Console
         from longshore.console.terminal import prepare_streams
-        from longshore.process.cancellation import Cancellation
         from longshore.process.redaction import Redactor, secrets_in
         from longshore.settings import load
         from longshore.settings.host import Host
@@ -66,8 +69,6 @@ class Session:
             stream=sys.stderr if as_json else sys.stdout,
             clean=self.redactor.text,
         )
-        self.cancellation = Cancellation()
-        self.cancellation.install()
         self._data: dict[str, Any] = {}
         self._done: tuple[Graph, scheduler.Report] | None = None
         self._snapshots: dict[tuple[bool, str], Snapshot] = {}

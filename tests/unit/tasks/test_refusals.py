@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 import errno
+import os
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from invoke.exceptions import Exit
 
+from longshore.console import terminal
 from longshore.errors import BadInput
 from longshore.graph.steps import Graph
 from longshore.process import logs
+from longshore.process.cancellation import SIGNALS
 from longshore.process.runner import Runner
 from longshore.settings import load as configuration
 from longshore.snapshot.snapshot import Snapshot
@@ -172,3 +176,20 @@ def test_a_working_folder_that_cannot_be_read_is_a_precondition(
         pass
     assert caught.value.code == 3
     assert "cannot be used: Permission denied" in capsys.readouterr().out
+
+
+def test_a_ctrl_c_while_a_command_is_loaded_ends_it_with_a_word(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(terminal, "prepare_streams", lambda: os.kill(os.getpid(), signal.SIGINT))
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(Exit) as caught, Session():
+            pass
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert caught.value.code == 130
+    assert "interrupted by Ctrl-C" in capsys.readouterr().out
