@@ -240,7 +240,7 @@ def rollback(
             return release.return_to(site, chosen, progress).note
 
         with world.claim("rollback"):
-            guard = partial(world.guard, commit="any")
+            guard = partial(world.guard, commit="none")
             session.work(world, "rollback", f"return to release {chosen.number}", work, guard=guard)
 
 

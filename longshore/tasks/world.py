@@ -133,13 +133,13 @@ class World:
         """The CA that signed the public address, where the system does not know it."""
         return self.local.layout.edge_ca if self.local else None
 
-    def guard(self, *, commit: Literal["of the branch", "pushed", "any"] = "of the branch") -> None:
+    def guard(self, *, commit: Literal["of the branch", "pushed", "any", "none"] = "of the branch") -> None:
         """Raise Precondition for another account and, where the environment is protected, for any but COMMIT."""
         name, revision, remote = self.environment.name, self.snapshot.commit, self._remote
         edited.refuse(self.settings, self.environment, self.runner, revision)
-        if not self.environment.local:
+        if not self.environment.local and commit != "none":  # the way back waits for nobody
             edited.refuse_unpushed(self.settings, self.environment, remote)
-        if self.environment.protected and commit != "any":
+        if self.environment.protected and commit not in ("any", "none"):
             has = remote.has if commit == "pushed" else remote.branch_has
             if not has(revision):
                 where = "pushed" if commit == "pushed" else f"on the branch {remote.branch} of {remote.name}"

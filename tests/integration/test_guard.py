@@ -174,6 +174,12 @@ def test_a_remote_that_does_not_answer_may_protect(clone: Path) -> None:
     assert refusal(clone) == "the remote origin does not say which commits it has"
 
 
+def test_the_way_back_needs_no_answer(clone: Path) -> None:
+    takes_away(clone)
+    git(clone, "remote", "set-url", "origin", "/nowhere")
+    assert refusal(clone, act="none") == ""
+
+
 def test_an_environment_on_this_machine_is_nobody_elses(clone: Path) -> None:
     (clone / "longshore.toml").write_text(UNPROTECTED + "local = {}\n")
     commit(clone)

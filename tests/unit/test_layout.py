@@ -265,6 +265,6 @@ def code(path: Path) -> int:
     return len(held)
 
 
-@pytest.mark.parametrize(("package", "most"), [("longshore", 17700), ("localcloud", 6635)])
+@pytest.mark.parametrize(("package", "most"), [("longshore", 17730), ("localcloud", 6635)])
 def test_toolkit_and_local_cloud_stay_small(package: str, most: int) -> None:
     assert 0 < sum(code(path) for path in OURS if path.is_relative_to(ROOT / package)) < most
