@@ -3,78 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from longshore.graph.cache import FORMAT, Cache, Entry
 from longshore.graph.inputs import Inputs
-from longshore.graph.steps import Graph, Progress, Result, Step, Values
-from tests.unit.sources import snapshot_of
-
-REPORT = ".longshore/report/junit.xml"
-
-
-class Shelf:
-    """A store that checkouts share, in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    def get(self, name: str) -> bytes | None:
-        return self.kept.get(name)
-
-    def put(self, name: str, data: bytes) -> None:
-        self.kept[name] = data
-
-
-class Checkout:
-    def __init__(self, root: Path, remote: Shelf | None = None, limit: int = 1 << 20, key: bytes = b"") -> None:
-        self.root, self.warnings, self.runs, self.key = root, list[str](), 0, key
-        self.remote, self.limit = remote, limit
-        root.mkdir(exist_ok=True)
-        (root / "a.py").write_text("one")
-        self.step = Step(
-            name="test", title="test", run=self._work, reads=Inputs(files=("*.py",), tools=()), reports=(REPORT,)
-        )
-
-    def _work(self, progress: Progress, values: Values) -> Result:
-        self.runs += 1
-        (self.root / REPORT).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / REPORT).write_text(f"<junit of {(self.root / 'a.py').read_text()}>")
-        return Result(note="3 tests")
-
-    def open(self) -> Cache:
-        """The cache as another run sees it."""
-        return Cache(
-            folder=self.root / ".longshore" / "cache",
-            root=self.root,
-            sources=lambda: snapshot_of(self.root),
-            remote=self.remote,
-            warn=self.warnings.append,
-            limit=self.limit,
-            key=self.key,
-        )
-
-    def run(self) -> str:
-        """Run the step unless the cache knows it; return the reason for which it did not run."""
-        cache = self.open()
-        state = cache.look(self.step, Values())
-        if not state.reason:
-            cache.keep(self.step, state, self.step.run(lambda *words: None, Values()), 1.5)
-        cache.close()
-        return state.reason
-
-    def only(self, kind: str) -> Path:
-        return next((self.root / ".longshore" / "cache" / kind).iterdir())
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "one")
+from longshore.graph.steps import Graph, Result, Step, Values
+from tests.unit.graph.checkout import REPORT, Checkout, Shelf
 
 
 def test_a_cached_run_still_yields_its_report(checkout: Checkout) -> None:
@@ -199,99 +135,6 @@ def test_a_step_that_changes_something_is_never_taken_from_the_cache(checkout: C
     settled = checkout.open().look(step, Values())
     assert (settled.reason, settled.value) == ("serving already", 7)
     assert checkout.open().last(step) is not None
-
-
-def forged(checkout: Checkout, reports: dict[str, bytes]) -> Shelf:
-    """Return a store with an entry for what CHECKOUT is about to run, by somebody who may write to the bucket."""
-    state = checkout.open().look(checkout.step, Values())
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in reports.items()}
-    data = msgspec.json.encode(Entry(step="test", inputs=state.inputs, note="3 tests", reports=hashes))
-    shelf = Shelf()
-    shelf.put(f"entries/{state.key}", hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
-    for content in reports.values():
-        shelf.put(f"blobs/{hashlib.sha256(content).hexdigest()}", content)
-    return shelf
-
-
-@pytest.mark.parametrize(
-    "name", ["tasks.py", "../outside.py", "/{root}/absolute.py", f"{REPORT}/../../../tasks.py", f"./{REPORT}", "", "."]
-)
-def test_an_entry_writes_nothing_but_the_reports_that_the_step_declares(checkout: Checkout, name: str) -> None:
-    name = name.format(root=checkout.root)
-    checkout.remote = forged(checkout, {REPORT: b"<junit>", name: b"import os"})
-    before = {path for path in checkout.root.parent.rglob("*") if path.is_file()}
-    assert checkout.run() == ""
-    assert checkout.runs == 1
-    assert "which the step does not declare" in checkout.warnings[0]
-    after = {path for path in checkout.root.parent.rglob("*") if path.is_file()} - before
-    assert all(path.is_relative_to(checkout.root / ".longshore") for path in after)
-    assert (checkout.root / REPORT).read_text() == "<junit of one>", "the step's own"
-
-
-@pytest.mark.parametrize("link", [".longshore", ".longshore/report", REPORT])
-def test_a_report_is_neither_written_nor_read_through_a_link(checkout: Checkout, tmp_path: Path, link: str) -> None:
-    checkout.remote = forged(checkout, {REPORT: b"<junit>"})
-    elsewhere = tmp_path / "elsewhere"
-    (elsewhere / "report").mkdir(parents=True)
-    (elsewhere / "report" / "junit.xml").write_text("somebody's")
-    below = Path(REPORT).relative_to(link).parts
-    target = {2: elsewhere, 1: elsewhere / "report", 0: elsewhere / "report" / "junit.xml"}[len(below)]
-    (checkout.root / link).parent.mkdir(parents=True, exist_ok=True)
-    (checkout.root / link).symlink_to(target)
-    cache = checkout.open()
-    state = cache.look(checkout.step, Values())
-    assert (elsewhere / "report" / "junit.xml").read_text() == "somebody's"
-    assert not state.reason
-    cache.keep(checkout.step, state, Result(note="3 tests"), 1.0)
-    assert b"somebody's" not in checkout.remote.kept.values()
-
-
-def test_with_a_key_only_entries_signed_with_it_are_trusted(tmp_path: Path) -> None:
-    ours = Checkout(tmp_path / "ours", key=b"ours")
-    ours.remote = shelf = forged(ours, {REPORT: b"<junit>"})
-    assert ours.run() == ""
-    assert "is not signed with the key that is set here" in ours.warnings[0]
-    again = Checkout(tmp_path / "again", remote=shelf, key=b"ours")
-    assert again.run() == "known from an earlier run"
-    for key in (b"theirs", b""):
-        other = Checkout(tmp_path / f"other{key!r}", remote=shelf, key=key)
-        assert other.run() == "", key
-        assert other.warnings
-
-
-def test_a_key_does_not_trust_what_this_checkout_kept_without_it(checkout: Checkout) -> None:
-    checkout.run()
-    checkout.key = b"ours"
-    assert checkout.run() == ""
-    assert checkout.run() == "unchanged"
-
-
-@pytest.mark.parametrize("content", ["../../../a.py", "/{root}/a.py", "a\0b", "\ud800", "a" * 5000, "A" * 64, ""])
-def test_an_entry_whose_reports_have_no_hashes_is_a_miss_and_deletes_nothing(checkout: Checkout, content: str) -> None:
-    state = checkout.open().look(checkout.step, Values())
-    reports = {REPORT: content.format(root=checkout.root)}
-    data = json.dumps({"step": "test", "inputs": state.inputs, "reports": reports, "format": FORMAT}).encode()
-    checkout.remote = shelf = Shelf()
-    shelf.put(f"entries/{state.key}", hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
-    assert checkout.run() == ""
-    assert "corrupt cache entry" in checkout.warnings[0]
-    assert (checkout.root / "a.py").read_text() == "one"
-
-
-def test_an_entry_with_text_that_no_file_can_have_is_a_miss(checkout: Checkout) -> None:
-    state = checkout.open().look(checkout.step, Values())
-    data = json.dumps({"step": "test", "inputs": {"\ud800": ""}, "format": FORMAT}).encode()
-    checkout.remote = shelf = Shelf()
-    shelf.put(f"entries/{state.key}", hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
-    assert checkout.run() == ""
-
-
-@pytest.mark.parametrize("text", ["../../../a.py", "a\0b"])
-def test_a_damaged_name_of_the_last_result_leads_to_no_file(checkout: Checkout, text: str) -> None:
-    checkout.run()
-    checkout.only("last").write_text(text)
-    assert checkout.open().last(checkout.step) is None
-    assert (checkout.root / "a.py").read_text() == "one"
 
 
 def test_what_a_full_disk_did_not_keep_goes_to_the_shared_store_nevertheless(tmp_path: Path) -> None:
