@@ -115,15 +115,15 @@ def branch(folder: Path) -> Command:
 
 
 def show(folder: Path, name: str, commit: str = "HEAD", env: Mapping[str, str] | None = None) -> Command:
-    """What the file NAME in FOLDER holds at COMMIT, for a comparison. A partial clone may have to ask for it."""
-    words = ("show", f"{commit}:./{name}")
-    return _remote(*words, cwd=folder, env={**_QUIET, **(env or {})}, deadline=30, private=True)
+    """What the file NAME in FOLDER holds at COMMIT, for a comparison; with ENV git may have to ask a remote for it."""
+    ask = _remote if env else _git
+    return ask("show", f"{commit}:./{name}", cwd=folder, env={**_QUIET, **(env or {})}, deadline=30, private=True)
 
 
 def listed(folder: Path, name: str, commit: str, env: Mapping[str, str] | None = None) -> Command:
-    """The name of the file NAME in FOLDER if COMMIT has it, else nothing."""
-    words = ("ls-tree", "--name-only", commit, "--", name)
-    return _remote(*words, cwd=folder, env={**_QUIET, **(env or {})}, deadline=30)
+    """The name of the file NAME in FOLDER if COMMIT has it, else nothing; ENV as for `show`."""
+    ask, words = _remote if env else _git, ("ls-tree", "--name-only", commit, "--", name)
+    return ask(*words, cwd=folder, env={**_QUIET, **(env or {})}, deadline=30)
 
 
 def top(folder: Path) -> Command:

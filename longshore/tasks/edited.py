@@ -40,7 +40,7 @@ def refuse_unpushed(settings: Settings, environment: Environment, remote: Remote
     Else a commit that nobody has pushed, or reviewed, would take the protection away.
     """
     name, branch = environment.name, f"refs/heads/{remote.branch}"
-    if settings.environment(name).protected or not remote.known or branch not in remote.refs:
+    if environment.protected or not remote.known or branch not in remote.refs:
         return
     try:
         said = _at(settings.root, remote.runner, remote.refs[branch])

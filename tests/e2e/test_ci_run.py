@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from longshore.commands.git import REMOTE
 from longshore.pipeline.jobs import jobs
 from longshore.pipeline.model import Job
 from longshore.settings.load import load
@@ -187,7 +186,6 @@ DIFFERS = {
     "a job without a role reaches no AWS": {"AWS_ENDPOINT_URL"},
     "a rehearsed job has a home of its own, and this machine's programs": {"XDG_CACHE_HOME", "XDG_CONFIG_HOME"},
     "a shell's own settings of Terraform stay in that shell": {"TF_CLI_CONFIG_FILE"},
-    "and so do those that say how a remote is reached": set(REMOTE),
 }
 
 

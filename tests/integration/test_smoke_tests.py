@@ -85,7 +85,18 @@ def test_pytest_reads_nothing_of_the_sources_before_the_release_serves(site: Sit
 def test_what_waits_gives_way_to_the_pods_that_start(site: Site) -> None:
     with smoke.prepared(site, RELEASE):
         until_waiting(site)
-        assert {os.getpriority(os.PRIO_PROCESS, int(process.name)) for process in left(site)} == {10}
+        assert {os.getpriority(os.PRIO_PROCESS, int(process.name)) for process in left(site)} == {
+            os.getpriority(os.PRIO_PROCESS, 0) + 10
+        }
+
+
+def test_once_it_tests_it_comes_before_old_pods_that_end(site: Site) -> None:
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    test = f"import os\n\n\ndef test_nice() -> None:\n    assert os.getpriority(os.PRIO_PROCESS, 0) == {ours}\n"
+    (folder(site) / "test_it.py").write_text(test)
+    with smoke.prepared(site, RELEASE) as tests:
+        until_waiting(site)
+        assert tests() == ""
 
 
 def test_what_failed_is_named_and_runs_again(site: Site) -> None:

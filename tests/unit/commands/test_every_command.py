@@ -151,7 +151,9 @@ def test_no_variable_of_the_shell_misleads_a_command_and_no_secret_reaches_it(
 ) -> None:
     shell = dict.fromkeys((*MISLEADING, "PATH", "HOME"), "ambient")
     env = Runner(shell).environment(command)
-    asks = "GIT_TERMINAL_PROMPT" in command.env
+    asks = function in (git.list_remote, git.fetch_branch) or (
+        function in (git.show, git.listed) and "env-key" in command.env
+    )
     token = {"CI_JOB_TOKEN"} if asks else set[str]()
     home = set[str]() if "HOME" in command.env else {"HOME"}
     assert {name for name, value in env.items() if value == "ambient"} == {"PATH"} | home | token
